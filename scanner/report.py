@@ -1,0 +1,273 @@
+"""The report's vocabulary: frozen values, and how they become JSON.
+
+The JSON is a contract with every user of the command line, the workers and the API: fields may be
+added, never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+
+SCHEMA = 1
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class Verdict(StrEnum):
+    """Of a whole file; the worst finding wins."""
+
+    CLEAN = "clean"
+    SUSPICIOUS = "suspicious"
+    UNREADABLE = "unreadable"
+    MALICIOUS = "malicious"
+
+
+class Severity(StrEnum):
+    """Of one finding. A note leaves the verdict alone."""
+
+    NOTE = "note"
+    SUSPICIOUS = "suspicious"
+    UNREADABLE = "unreadable"
+    MALICIOUS = "malicious"
+
+
+_RANK: Mapping[str, int] = {"note": 0, "clean": 0, "suspicious": 1, "unreadable": 2, "malicious": 3}
+
+
+class Tier(StrEnum):
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    DANGEROUS = "dangerous"
+
+
+class Format(StrEnum):
+    TORCH_ZIP = "torch-zip"
+    TORCH_LEGACY = "torch-legacy"
+    TORCH_TAR = "torch-tar"
+    TORCHSCRIPT = "torchscript"
+    PICKLE = "pickle"
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+    NUMPY = "numpy"
+    ZIP = "zip"
+    ARCHIVE = "archive"
+    IMAGE = "image"
+    UNKNOWN = "unknown"
+
+
+class State(StrEnum):
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a reviewer should know, with its evidence. Offsets in bytes: ``offset`` in the
+    file, ``member_offset`` in the member; None where it does not apply."""
+
+    rule: str
+    severity: Severity
+    message: str
+    member: str | None = None
+    offset: int | None = None
+    member_offset: int | None = None
+    opcode: str | None = None
+    # `global` is a Python keyword; the JSON key is written by to_json.
+    global_: str | None = None
+    argument: str | None = None
+    window: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalUse:
+    """A name that a pickle asks for, as the file spells it, and how often."""
+
+    name: str
+    count: int
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    globals: tuple[GlobalUse, ...] = ()
+    #: fickling's pseudo-Python of what was flagged: an illustration, never the verdict.
+    decompiled: str | None = None
+    opcodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Lower-case hex. AutoV1 is null below 2 MiB, AutoV3 is for safetensors only."""
+
+    sha256: str | None = None
+    blake3: str | None = None
+    crc32: str | None = None
+    autov1: str | None = None
+    autov2: str | None = None
+    autov3: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a model. ``missing`` and ``misshapen`` name tensors."""
+
+    state: State
+    arch: str | None = None
+    precision: str | None = None
+    tensors: int = 0
+    params: int = 0
+    bytes: int = 0
+    missing: tuple[str, ...] = ()
+    misshapen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    algorithm: str
+    naming: str
+    ranks: Mapping[str, int]
+    alpha: float | None
+    targets: tuple[str, ...]
+    dora: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    vectors: int
+    tokens: tuple[str, ...]
+    dims: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Hypernetwork:
+    dims: tuple[int, ...]
+    layers: tuple[float, ...]
+    activation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    kind: str = "unknown"
+    base: str | None = None
+    candidates: tuple[str, ...] = ()
+    variant: str | None = None
+    prediction: str | None = None
+    components: Mapping[str, Component] = field(default_factory=dict)
+    precision: str | None = None
+    ema: str = "none"
+    adapter: Adapter | None = None
+    embedding: Embedding | None = None
+    hypernetwork: Hypernetwork | None = None
+    trigger_words: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthIssue:
+    issue: str
+    severity: str  # "note" | "warning" | "error"
+    message: str
+    tensors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    what: str
+    bytes: int
+    removable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every byte in a named row: the rows and ``unexplained`` add up to the file's size."""
+
+    rows: tuple[LedgerRow, ...]
+    removable: int
+    lossless_minimum: int
+    unexplained: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of one file. A section that was not asked for is None and left out."""
+
+    size: int
+    format: Format
+    hashes: Hashes | None = None
+    safety: Safety | None = None
+    identity: Identity | None = None
+    health: tuple[HealthIssue, ...] | None = None
+    ledger: Ledger | None = None
+    #: Layers of the sandbox that held while the file was read ("landlock", "seccomp", "rlimits").
+    sandbox: tuple[str, ...] = ()
+    scanner: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+
+
+SECTIONS = ("safety", "identity", "health", "ledger", "hashes")
+
+
+def worst(findings: tuple[Finding, ...]) -> Verdict:
+    """The verdict that the findings add up to."""
+    rank = max((_RANK[finding.severity] for finding in findings), default=0)
+    return (Verdict.CLEAN, Verdict.SUSPICIOUS, Verdict.UNREADABLE, Verdict.MALICIOUS)[rank]
+
+
+def is_worse(new: str, old: str) -> bool:
+    """Whether verdict ``new`` is worse than verdict ``old``."""
+    return _RANK[new] > _RANK[old]
+
+
+def _json(value: object) -> Json:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name.rstrip("_"): _json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(item) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def to_json(report: Report) -> dict[str, Json]:
+    """The report as in the contract: ``schema`` first, sections that were not made left out."""
+    body = _json(report)
+    assert isinstance(body, dict)
+    for section in SECTIONS:
+        if body[section] is None:
+            del body[section]
+    findings = report.safety.findings if report.safety else ()
+    if findings:
+        safety = body["safety"]
+        assert isinstance(safety, dict)
+        safety["findings"] = [_finding(finding) for finding in findings]
+    components = report.identity.components if report.identity else {}
+    if components:
+        identity = body["identity"]
+        assert isinstance(identity, dict)
+        # An absent component has nothing but its state.
+        identity["components"] = {
+            name: {"state": part.state.value} if part.state is State.ABSENT else _json(part)
+            for name, part in components.items()
+        }
+    return {"schema": SCHEMA, **body}
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    body = _json(finding)
+    assert isinstance(body, dict)
+    # Lone surrogates come from hostile strings and would not survive UTF-8.
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in body.items()
+    }
