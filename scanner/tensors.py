@@ -32,7 +32,7 @@ class Storage:
     """A run of bytes that tensors look into: a zip member, a legacy storage, a safetensors span.
 
     ``source`` is random access over its ``nbytes`` bytes; ``source.file_offset`` is None when they
-    are not in the file as they are (deflated). ``crc32`` is the container's promise, if it makes one.
+    are not in the file as they are (deflated). ``crc32`` is what the container promises.
     """
 
     key: str

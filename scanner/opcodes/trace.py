@@ -1,0 +1,60 @@
+"""What one pickle would do if it were loaded: the machine's result, and the rules' input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scanner.opcodes.values import Call, Extension, Global, Persistent, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One place where a name is asked for. ``offset`` is relative to the pickle's member."""
+
+    target: Global
+    opcode: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """BUILD, SETITEM(S), APPEND(S) or ADDITEMS on something that is no plain container."""
+
+    target: Value
+    opcode: str
+    offset: int
+    argument: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """A form that a real pickler never writes, or that readers disagree on. ``fatal`` means that
+    the machine could not go on from here: the rest of the pickle was not read."""
+
+    code: str
+    message: str
+    offset: int
+    opcode: str | None = None
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One pickle, from ``start`` to just past its STOP (``end``), both relative to the member."""
+
+    member: str
+    start: int
+    end: int
+    result: Value | None
+    imports: tuple[Import, ...] = ()
+    calls: tuple[Call, ...] = ()
+    mutations: tuple[Mutation, ...] = ()
+    persistent: tuple[Persistent, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    oddities: tuple[Oddity, ...] = ()
+    protocol: int = 0
+    opcodes: int = 0
+    #: Offset of the member's first byte in the file; None when the member was inflated.
+    file_offset: int | None = None
+    #: The memo after STOP: a second pickle in the same stream may go on with it.
+    memo: dict[int, Value] = field(default_factory=dict)
