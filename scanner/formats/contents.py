@@ -1,0 +1,88 @@
+"""What a container reader hands back, and the little that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from scanner.extents import Extent, Part
+from scanner.limits import Limits
+from scanner.opcodes.trace import Trace
+from scanner.report import Finding, Format, Severity
+from scanner.source import Source
+from scanner.tensors import TensorTable
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """One reader's account of a file (or of a member that is a file itself)."""
+
+    format: Format
+    traces: tuple[Trace, ...] = ()
+    table: TensorTable | None = None
+    extents: tuple[Extent, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    #: The bytes of every member that was traced, by ``Trace.member``.
+    members: Mapping[str, Source] = field(default_factory=dict)
+    #: Where the tensor bytes of a safetensors file begin.
+    data_offset: int | None = None
+
+    @property
+    def believable(self) -> bool:
+        """Whether the file is what the reader took it for, sound or not."""
+        return self.format is not Format.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes at hand lie: the member's name ("" for the file itself), how many
+    containers deep, and the reader for what may be nested in them."""
+
+    limits: Limits
+    member: str = ""
+    depth: int = 0
+    nested: Callable[[Source, Place], Contents] | None = None
+
+    def label(self, name: str) -> str:
+        return f"{self.member}/{name}" if self.member else name
+
+    def inside(self, name: str) -> Place:
+        return replace(self, member=self.label(name), depth=self.depth + 1)
+
+    def read_nested(self, source: Source, name: str) -> Contents:
+        """What the bytes of a member are in turn; a finding when it goes too deep."""
+        place = self.inside(name)
+        if self.nested is None or place.depth > self.limits.container_depth:
+            return Contents(
+                Format.UNKNOWN,
+                findings=(
+                    Finding(
+                        "nested-too-deep",
+                        Severity.UNREADABLE,
+                        f"Containers are nested more than {self.limits.container_depth} deep.",
+                        member=place.member,
+                    ),
+                ),
+            )
+        return self.nested(source, place)
+
+
+def whole(extents: list[Extent], size: int) -> tuple[Extent, ...]:
+    """The extents in order, with the bytes that none of them claims named as unclaimed."""
+    placed: list[Extent] = []
+    at = 0
+    for extent in sorted(extents, key=lambda item: (item.offset, item.size)):
+        start, end = max(extent.offset, at), min(extent.offset + extent.size, size)
+        if end <= start:
+            continue
+        if start > at:
+            placed.append(Extent(at, start - at, Part.UNCLAIMED))
+        placed.append(Extent(start, end - start, extent.part, extent.key))
+        at = end
+    if at < size:
+        placed.append(Extent(at, size - at, Part.UNCLAIMED))
+    return tuple(placed)
+
+
+def gaps(extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
+    return tuple(extent for extent in extents if extent.part is Part.UNCLAIMED)

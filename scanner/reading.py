@@ -1,0 +1,46 @@
+"""A file read once: what every later step (safety, identity, conversion, …) looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scanner.extents import Extent
+from scanner.formats import detect
+from scanner.limits import Limits
+from scanner.opcodes.trace import Trace
+from scanner.report import Finding, Format
+from scanner.source import Source
+from scanner.tensors import TensorTable
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the bytes say. ``findings`` are those of the container; the pickles' own come from
+    judging ``traces``. ``extents`` cover the file without gap or overlap."""
+
+    format: Format
+    traces: tuple[Trace, ...]
+    table: TensorTable | None
+    extents: tuple[Extent, ...]
+    findings: tuple[Finding, ...]
+    source: Source
+    #: The bytes of every traced member, by ``Trace.member``: inflated ones are not in the file.
+    members: Mapping[str, Source] = field(default_factory=dict)
+    #: End of the safetensors header; None for any other format.
+    data_offset: int | None = None
+
+
+def read(source: Source, limits: Limits) -> Reading:
+    """Everything in ``source`` by its bytes alone. Never raises on hostile input."""
+    contents = detect.read(source, limits)
+    return Reading(
+        format=contents.format,
+        traces=contents.traces,
+        table=contents.table,
+        extents=contents.extents,
+        findings=contents.findings[: limits.findings],
+        source=source,
+        members=contents.members,
+        data_offset=contents.data_offset,
+    )
