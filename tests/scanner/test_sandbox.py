@@ -1,0 +1,276 @@
+"""The jails hold, and whatever a child does ends in a result or an error that says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from scanner import sandbox
+from scanner.errors import EngineError, FileError, LimitExceeded, Refused, ScannerError
+from scanner.limits import DEFAULT, MIB
+from scanner.report import Json
+from scanner.sandbox import landlock, seccomp
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+
+QUICK = replace(DEFAULT, memory_bytes=128 * MIB, cpu_seconds=5, wall_seconds=10)
+needs_layers = pytest.mark.skipif(
+    not landlock.version() or seccomp.library() is None,
+    reason="this machine lacks Landlock or libseccomp",
+)
+
+
+def failing(work: sandbox.Work, **options: object) -> ScannerError:
+    with pytest.raises(ScannerError) as caught:
+        sandbox.run(work, **{"limits": QUICK, **options})  # type: ignore[arg-type]
+    return caught.value
+
+
+def attempt(action: Callable[[], object], **options: object) -> Json:
+    """The name of the OSError that ``action`` met in the jail, or None."""
+
+    def work(tell: sandbox.Tell) -> Json:
+        try:
+            action()
+        except OSError as error:
+            return type(error).__name__
+        return None
+
+    return sandbox.run(work, limits=QUICK, **options)  # type: ignore[arg-type]
+
+
+@needs_layers
+def test_every_attempt_to_escape_is_blocked_in_both_jails() -> None:
+    results = sandbox.selftest()
+    assert set(results) == {"strict", "loose"}
+    for jail, attempts in results.items():
+        assert len(attempts) >= 9
+        assert [name for name, blocked in attempts.items() if not blocked] == [], jail
+
+
+@needs_layers
+def test_the_layers_that_held_are_named_inside_the_jail_and_not_outside() -> None:
+    assert {"no-new-privs", "rlimits", "landlock", "seccomp"} <= set(sandbox.available())
+    assert sandbox.run(lambda tell: list(sandbox.held())) == list(sandbox.available())
+    assert sandbox.held() == ()
+
+
+def test_without_seccomp_the_other_layers_hold_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    seccomp._prepared.cache_clear()
+    monkeypatch.setattr(seccomp, "library", lambda: None)
+    held = sandbox.run(lambda tell: list(sandbox.held()))
+    seccomp._prepared.cache_clear()
+    assert isinstance(held, list)
+    assert "seccomp" not in held
+    assert "rlimits" in held
+
+
+def test_a_result_comes_back_as_json() -> None:
+    value: Json = {"a": [1, 2.5, None, True, "\udc80 é"], "b": {}}
+    assert sandbox.run(lambda tell: value) == value
+
+
+def test_an_open_descriptor_is_read_and_one_that_was_not_named_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"weights")
+    with path.open("rb") as one, path.open("rb") as other:
+
+        def work(tell: sandbox.Tell) -> Json:
+            try:
+                os.pread(other.fileno(), 7, 0)
+            except OSError:
+                return os.pread(one.fileno(), 7, 0).decode()
+            return "the other was open"
+
+        assert sandbox.run(work, descriptors=[one.fileno()]) == "weights"
+
+
+def test_a_strict_child_writes_to_no_file_unless_it_is_allowed_to(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+
+        def write() -> None:
+            os.write(out.fileno(), b"x" * 2000)
+
+        fds = [out.fileno()]
+        assert attempt(write, descriptors=fds) == "OSError"
+        assert attempt(write, descriptors=fds, file_bytes=4000) is None
+    assert (tmp_path / "out").stat().st_size == 2000
+
+
+@needs_layers
+def test_a_loose_child_reads_and_writes_only_where_it_was_told(tmp_path: Path) -> None:
+    model, out, other = tmp_path / "model", tmp_path / "out", tmp_path / "other"
+    model.write_text("weights")
+    other.write_text("not yours")
+    out.mkdir()
+    jail = {"strict": False, "reads": [model], "writes": [out]}
+    assert attempt(model.read_text, **jail) is None
+    assert attempt(lambda: (out / "picture").write_text("x"), **jail) is None
+    assert attempt(other.read_text, **jail) == "PermissionError"
+    assert attempt(lambda: model.write_text("x"), **jail) == "PermissionError"
+    assert attempt(lambda: Path("/etc/passwd").read_text(), **jail) == "PermissionError"
+
+
+@needs_layers
+def test_a_loose_child_does_not_see_its_parents_environment() -> None:
+    parent = os.getpid()
+    seen = attempt(lambda: Path(f"/proc/{parent}/environ").read_bytes(), strict=False)
+    assert seen == "PermissionError"
+    assert sandbox.run(lambda tell: dict(os.environ), strict=False) == {}
+
+
+@needs_layers
+@pytest.mark.parametrize(("options", "works"), [({"threads": True}, True), ({}, False)])
+def test_threads_run_in_a_strict_jail_only_when_allowed(
+    options: dict[str, bool], works: bool
+) -> None:
+    def work(tell: sandbox.Tell) -> Json:
+        thread = Thread(target=lambda: None)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        thread.join()
+        return True
+
+    assert sandbox.run(work, limits=QUICK, **options) is works  # type: ignore[arg-type]
+
+
+def test_text_in_any_encoding_that_pickles_use_is_decoded_in_the_strict_jail() -> None:
+    def work(tell: sandbox.Tell) -> Json:
+        return [
+            b"\\u00e9".decode("raw_unicode_escape"),
+            b"\\N{BULLET}".decode("unicode_escape"),
+            b"\xe9".decode("latin-1"),
+        ]
+
+    assert sandbox.run(work) == ["é", "•", "é"]
+
+
+def test_a_sleeping_child_is_killed_at_the_deadline() -> None:
+    started = time.monotonic()
+    error = failing(lambda tell: time.sleep(60), limits=replace(QUICK, wall_seconds=1))
+    assert (type(error), error.code) == (FileError, "sandbox.timeout")
+    assert time.monotonic() - started < 5
+
+
+def test_a_busy_child_runs_out_of_processor_time() -> None:
+    def spin(tell: sandbox.Tell) -> Json:
+        while True:
+            pass
+
+    error = failing(spin, limits=replace(QUICK, cpu_seconds=1))
+    assert (type(error), error.code) == (FileError, "sandbox.cpu")
+
+
+def test_a_greedy_child_runs_out_of_memory() -> None:
+    error = failing(lambda tell: len(bytearray(1 << 30)))
+    assert (type(error), error.code) == (FileError, "sandbox.memory")
+
+
+def test_a_crash_is_our_fault_and_names_the_signal() -> None:
+    error = failing(lambda tell: os.abort())
+    assert (type(error), error.code) == (EngineError, "sandbox.crashed")
+    assert "SIGABRT" in error.message
+
+
+def test_a_child_that_is_killed_from_outside_says_so() -> None:
+    children: list[int] = []
+
+    def work(tell: sandbox.Tell) -> Json:
+        tell("pid", os.getpid(), 0)
+        time.sleep(60)
+        return None
+
+    def kill(step: str, done: int, total: int) -> None:
+        children.append(done)
+        os.kill(done, signal.SIGKILL)
+
+    error = failing(work, progress=kill)
+    assert (type(error), error.code) == (EngineError, "sandbox.killed")
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)
+
+
+def test_a_silent_exit_is_a_crash() -> None:
+    assert failing(lambda tell: os._exit(0)).code == "sandbox.crashed"
+
+
+def test_a_result_beyond_its_bound_is_an_error() -> None:
+    error = failing(lambda tell: "x" * 5000, limits=replace(QUICK, report_bytes=1000))
+    assert (type(error), error.code) == (FileError, "sandbox.output_too_large")
+
+
+def test_frames_that_lie_about_their_size_or_hold_no_json_are_errors() -> None:
+    def shout(body: bytes) -> sandbox.Work:
+        def work(tell: sandbox.Tell) -> Json:
+            # What code that took over the child could do: find the pipe and write to it.
+            for fd in range(3, 64):
+                try:
+                    os.write(fd, body)
+                except OSError:
+                    continue
+            os._exit(0)
+
+        return work
+
+    huge = failing(shout(b"r" + (1 << 31).to_bytes(4, "little") + b"x"))
+    assert huge.code == "sandbox.output_too_large"
+    assert failing(shout(b"r\x03\x00\x00\x00{{{")).code == "sandbox.crashed"
+    deep = b"[" * 60_000
+    assert failing(shout(b"e" + len(deep).to_bytes(4, "little") + deep)).code == "sandbox.crashed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileError("read.short", "3 of 4 bytes", offset=17),
+        Refused("convert.refused", "malicious"),
+        EngineError("disk.full"),
+        LimitExceeded("opcodes", 20),
+    ],
+)
+def test_errors_raised_on_purpose_come_back_as_they_are(error: ScannerError) -> None:
+    def work(tell: sandbox.Tell) -> Json:
+        raise error
+
+    back = failing(work)
+    assert (type(back), back.code, back.message) == (type(error), error.code, error.message)
+    assert back.params == error.params
+
+
+def test_an_error_in_the_engine_is_an_engine_error() -> None:
+    error = failing(lambda tell: {}["missing"])
+    assert (type(error), error.code) == (EngineError, "sandbox.failed")
+    assert "KeyError" in error.message
+
+
+def test_progress_arrives_in_order_and_not_too_often() -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def work(tell: sandbox.Tell) -> Json:
+        for done in range(1, 1001):
+            tell("hashes", done, 1000)
+        tell("health", 1, 1)
+        return None
+
+    sandbox.run(work, progress=lambda *event: seen.append(event))
+    assert seen[0] == ("hashes", 1, 1000)
+    assert seen[-2:] == [("hashes", 1000, 1000), ("health", 1, 1)]
+    assert len(seen) < 50
+
+
+def test_no_descriptor_is_left_behind() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        sandbox.run(lambda tell: None)
+        failing(lambda tell: os.abort())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
