@@ -1,0 +1,217 @@
+"""Finding models, and making and editing their entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.text import slugify
+
+from registry import lifecycle
+from registry.errors import UserError
+from registry.models import Model, Tag, User, Version
+from registry.states import EventKind, Kind, RunState, Stage, Visibility
+
+Visitor = User | AnonymousUser
+
+
+def visible_models(user: Visitor) -> QuerySet[Model]:
+    """Models that ``user`` may know of. Whether visitors see anything is the site's choice."""
+    if not isinstance(user, User):
+        return published(Model.objects.filter(visibility=Visibility.TEAM))
+    if user.is_reviewer:
+        return Model.objects.all()
+    shared = Q(shared_with=user) | Q(shared_with_teams__in=user.groups.all())
+    published_versions = Version.objects.filter(model=OuterRef("pk"), stage=Stage.PUBLISHED)
+    seen = Q(owner=user) | (
+        Q(Exists(published_versions)) & (Q(visibility=Visibility.TEAM) | Q(pk__in=_ids(shared)))
+    )
+    return Model.objects.filter(seen)
+
+
+def _ids(condition: Q) -> QuerySet[Model, int]:
+    return Model.objects.filter(condition).values_list("pk", flat=True)
+
+
+def published(models: QuerySet[Model]) -> QuerySet[Model]:
+    """Of ``models``, those with at least one published version."""
+    versions = Version.objects.filter(model=OuterRef("pk"), stage=Stage.PUBLISHED)
+    return models.filter(Exists(versions))
+
+
+def visible_versions(user: Visitor) -> QuerySet[Version]:
+    """Versions that ``user`` may know of: their own, published ones of models they see, and every
+    one for a reviewer."""
+    versions = Version.objects.select_related("model", "created_by")
+    if isinstance(user, User) and user.is_reviewer:
+        return versions
+    seen = Q(stage=Stage.PUBLISHED, model__in=visible_models(user))
+    if isinstance(user, User):
+        seen |= Q(created_by=user) | Q(model__owner=user)
+    return versions.filter(seen)
+
+
+def search(models: QuerySet[Model], text: str) -> QuerySet[Model]:
+    """Models whose name, summary, base, tag, trigger words or file digests match every word."""
+    for word in text.split()[:8]:
+        digest = Q(versions__artifacts__blob__hashes__value__startswith=word.lower())
+        found = (
+            Q(name__icontains=word)
+            | Q(summary__icontains=word)
+            | Q(base__iexact=word)
+            | Q(kind__iexact=word)
+            | Q(tags__name__iexact=word)
+            | Q(versions__trigger_words__icontains=word)
+        )
+        if len(word) >= 8 and set(word.lower()) <= set("0123456789abcdef"):
+            found |= digest
+        models = models.filter(pk__in=Model.objects.filter(found).values("pk"))
+    return models
+
+
+def facets(models: QuerySet[Model]) -> dict[str, list[tuple[str, int]]]:
+    """How many of ``models`` there are of each kind, base, precision and tag, most first."""
+
+    def counted(field: str) -> list[tuple[str, int]]:
+        rows = (
+            models.order_by()
+            .exclude(**{field: ""})
+            .values_list(field)
+            .annotate(count=Count("pk", distinct=True))
+            .order_by("-count", field)
+        )
+        return [(str(value), count) for value, count in rows if value is not None]
+
+    return {
+        "kind": counted("kind"),
+        "base": counted("base"),
+        "precision": counted("versions__precision"),
+        "tag": counted("tags__name")[:20],
+    }
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:120] or "model"
+    taken = set(Model.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    number = 1
+    slug = base
+    while slug in taken:
+        number += 1
+        slug = f"{base}-{number}"
+    return slug
+
+
+@transaction.atomic
+def create_model(
+    *,
+    name: str,
+    by: User,
+    summary: str = "",
+    description: str = "",
+    kind: str = Kind.UNKNOWN,
+    tags: Iterable[str] = (),
+    licence: str = "",
+    visibility: str = Visibility.TEAM,
+) -> Model:
+    name = name.strip()
+    if not name:
+        raise UserError("name.empty")
+    if Model.objects.filter(owner=by, name__iexact=name).exists():
+        raise UserError("name.taken", what="model of yours", name=name)
+    model = Model.objects.create(
+        name=name,
+        slug=_free_slug(name),
+        summary=summary,
+        description=description,
+        kind=kind,
+        licence=licence,
+        visibility=visibility,
+        owner=by,
+    )
+    set_tags(model, tags)
+    return model
+
+
+def set_tags(model: Model, names: Iterable[str]) -> None:
+    wanted = {slugify(name)[:40] for name in names} - {""}
+    model.tags.set([Tag.objects.get_or_create(name=name)[0] for name in sorted(wanted)])
+
+
+EDITABLE = ("name", "summary", "description", "licence", "visibility", "kind")
+
+
+@transaction.atomic
+def edit_model(model: Model, *, by: User, **changes: Any) -> None:
+    """Change fields named in ``EDITABLE``, ``tags`` or ``shared_with``; the owner or an admin."""
+    if not may_edit(by, model):
+        raise UserError("access.denied")
+    tags = changes.pop("tags", None)
+    shared_with = changes.pop("shared_with", None)
+    unknown = set(changes) - set(EDITABLE)
+    if unknown:
+        raise ValueError(f"not editable: {sorted(unknown)}")
+    for field, value in changes.items():
+        setattr(model, field, value)
+    model.save()
+    if tags is not None:
+        set_tags(model, tags)
+    if shared_with is not None:
+        model.shared_with.set(shared_with)
+    lifecycle.record(EventKind.EDITED, model=model, by=by, data={"fields": sorted(changes)})
+
+
+def may_edit(user: Visitor, model: Model) -> bool:
+    return isinstance(user, User) and (user.is_admin or model.owner_id == user.pk)
+
+
+@transaction.atomic
+def create_version(
+    model: Model,
+    *,
+    name: str,
+    by: User,
+    notes: str = "",
+    trigger_words: Iterable[str] = (),
+) -> Version:
+    if not may_edit(by, model):
+        raise UserError("access.denied")
+    name = name.strip()
+    if not name:
+        raise UserError("name.empty")
+    if model.versions.filter(name=name).exists():
+        raise UserError("name.taken", what="version", name=name)
+    return Version.objects.create(
+        model=model,
+        name=name,
+        notes=notes,
+        trigger_words=[word.strip() for word in trigger_words if word.strip()],
+        created_by=by,
+        kind=model.kind,
+        base=model.base,
+    )
+
+
+def review_queue() -> QuerySet[Version]:
+    """What waits for a person: versions in review, held ones, and the quarantine; oldest first."""
+    return (
+        Version.objects.filter(Q(stage__in=[Stage.IN_REVIEW, Stage.QUARANTINED]) | ~Q(problem={}))
+        .exclude(stage=Stage.REJECTED)
+        .select_related("model", "created_by")
+        .order_by("stage_since")
+    )
+
+
+def waiting_for_review() -> int:
+    """How many versions a reviewer has to decide on (the number beside the link)."""
+    return (
+        Version.objects.filter(Q(stage=Stage.IN_REVIEW) | ~Q(problem={}))
+        .exclude(stage__in=[Stage.REJECTED, Stage.QUARANTINED])
+        .count()
+    )
+
+
+def is_busy(version: Version) -> bool:
+    return version.runs.filter(state__in=[RunState.WAITING, RunState.RUNNING]).exists()

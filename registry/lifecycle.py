@@ -1,0 +1,80 @@
+"""The only writer of a stage. Every move is checked, raced by the database, and journalled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from registry.errors import UserError
+from registry.models import Event, Model, User, Version
+from registry.states import EventKind, Stage, allowed
+
+_ACTION = {
+    Stage.RECEIVED: "handed in",
+    Stage.PUBLISHED: "published",
+    Stage.REJECTED: "rejected",
+    Stage.WITHDRAWN: "withdrawn",
+    Stage.QUARANTINED: "quarantined",
+    Stage.DRAFT: "returned to its uploader",
+}
+
+
+def move(
+    version: Version,
+    to: Stage,
+    *,
+    by: User | None = None,
+    note: str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Move ``version`` from the stage it is believed to be in to ``to``.
+
+    ``UserError("stage.forbids")`` if there is no such move, ``UserError("stage.changed")`` if
+    somebody moved it first. ``by`` is None for the pipeline.
+    """
+    was = Stage(version.stage)
+    if not allowed(was, to):
+        raise UserError(
+            "stage.forbids", stage=was.label.lower(), action=_ACTION.get(to, to.label.lower())
+        )
+    now = timezone.now()
+    changes: dict[str, Any] = {"stage": to, "stage_since": now}
+    if to is Stage.PUBLISHED:
+        changes["published_at"] = now
+    with transaction.atomic():
+        moved = Version.objects.filter(pk=version.pk, stage=was).update(**changes)
+        if not moved:
+            version.refresh_from_db()
+            raise UserError("stage.changed", stage=version.get_stage_display().lower())
+        record(EventKind.MOVED, version=version, by=by, was=was, to=to, note=note, data=data)
+    for name, value in changes.items():
+        setattr(version, name, value)
+
+
+def record(
+    kind: EventKind,
+    *,
+    version: Version | None = None,
+    model: Model | None = None,
+    by: User | None = None,
+    subject: str = "",
+    was: str = "",
+    to: str = "",
+    note: str = "",
+    data: dict[str, Any] | None = None,
+) -> Event:
+    """Write one line into the journal."""
+    about = model or (version.model if version else None)
+    return Event.objects.create(
+        kind=kind,
+        model=about,
+        version=version,
+        subject=(subject or str(version or about or ""))[:255],
+        actor=by,
+        was=was,
+        to=to,
+        note=note,
+        data=data or {},
+    )

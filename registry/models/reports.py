@@ -1,0 +1,39 @@
+"""Evidence: what the engine found in a blob. Kept apart from what a person decided."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from registry.models.artifacts import Artifact, Blob
+
+
+class Report(models.Model):
+    """The scanner's report on a digest under one policy, as ``python -m scanner`` printed it."""
+
+    blob = models.ForeignKey(Blob, on_delete=models.CASCADE, related_name="reports")
+    policy = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=12)
+    data = models.JSONField()
+    seconds = models.FloatField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["blob", "policy"], name="report_once_a_policy")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blob_id[:12]}: {self.verdict}"
+
+
+class SmokeTest(models.Model):
+    """What came of generating a picture with an artifact."""
+
+    artifact = models.OneToOneField(Artifact, on_delete=models.CASCADE, related_name="smoke_test")
+    verdict = models.CharField(max_length=8)  # passed, warned, failed, skipped
+    data = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.artifact}: {self.verdict}"

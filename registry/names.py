@@ -1,0 +1,42 @@
+"""File names from strangers: what is taken as a name, and what is refused."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from registry.errors import UserError
+
+MAX_BYTES = 255
+# Forbidden on Windows, where many of these files are used in the end.
+_RESERVED = frozenset('<>:"/\\|?*')
+
+
+def checked(name: str) -> str:
+    """``name`` in NFC if it can be a file's name anywhere, else ``UserError("file.name")``.
+
+    An embedding's name is its prompt word, so UTF-8 stays as it is; nothing is silently renamed.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    reason = _objection(name)
+    if reason:
+        raise UserError("file.name", reason=reason)
+    return name
+
+
+def _objection(name: str) -> str | None:
+    if not name:
+        return "it is empty"
+    if "/" in name or "\\" in name:
+        return "it contains a path"
+    if name in {".", ".."} or name.startswith("."):
+        return "it starts with a dot"
+    # Cc, Cs: controls and lone surrogates; Cf: invisible ones such as right-to-left override.
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in name):
+        return "it contains control or invisible characters"
+    if _RESERVED & set(name):
+        return 'it contains one of < > : " | ? *'
+    if name.endswith("."):
+        return "it ends with a dot"
+    if len(name.encode()) > MAX_BYTES:
+        return f"it is longer than {MAX_BYTES} bytes"
+    return None

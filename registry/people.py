@@ -1,0 +1,71 @@
+"""Adding people and changing what they may do; every change is journalled."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from registry import lifecycle
+from registry.errors import UserError
+from registry.models import User
+from registry.states import EventKind, Role
+
+
+def one_time_password() -> str:
+    return secrets.token_urlsafe(12)
+
+
+@transaction.atomic
+def add(*, name: str, role: str, by: User | None, email: str = "", password: str = "") -> User:
+    """A new person. ``by`` is None on the command line. An empty password cannot sign in."""
+    name = name.strip()
+    if not name:
+        raise UserError("name.empty")
+    if User.objects.filter(username__iexact=name).exists():
+        raise UserError("person.exists", name=name)
+    user = User(username=name, email=email, role=Role(role))
+    try:
+        User.username_validator(name)
+        if password:
+            validate_password(password, user)
+    except ValidationError as error:
+        raise UserError("field.invalid", detail=" ".join(error.messages)) from error
+    user.set_password(password or None)
+    user.save()
+    _record(user, by, "added", role=user.role)
+    return user
+
+
+@transaction.atomic
+def change(
+    user: User, *, by: User | None, role: str | None = None, active: bool | None = None
+) -> None:
+    """Change a person's role or let them in or out. One admin always remains."""
+    loses_admin = (role is not None and role != Role.ADMIN) or active is False
+    admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
+    if loses_admin and user.is_admin and not [a for a in admins if a.pk != user.pk]:
+        raise UserError("person.last_admin")
+    if role is not None:
+        user.role = Role(role)
+    if active is not None:
+        user.is_active = active
+    user.save()
+    _record(user, by, "changed", role=user.role, active=user.is_active)
+
+
+@transaction.atomic
+def set_password(user: User, password: str, *, by: User | None) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise UserError("field.invalid", detail=" ".join(error.messages)) from error
+    user.set_password(password)
+    user.save()
+    _record(user, by, "password set")
+
+
+def _record(user: User, by: User | None, what: str, **data: object) -> None:
+    lifecycle.record(EventKind.PERSON, by=by, subject=user.username, note=what, data=dict(data))

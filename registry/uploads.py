@@ -1,0 +1,186 @@
+"""Taking files in: bytes stream to the store, are named by their digest, and join a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.db import transaction
+
+from registry import blobs, catalogue, lifecycle, names
+from registry.blobs import Incoming
+from registry.errors import UserError
+from registry.models import Artifact, Blob, User, Version
+from registry.pipeline import runs
+from registry.states import ArtifactRole, EventKind, Stage
+
+
+def check_may_add(version: Version, *, by: User) -> None:
+    """Asked before a body is read: may ``by`` add a file to this version now?"""
+    if not catalogue.may_edit(by, version.model):
+        raise UserError("access.denied")
+    if version.stage != Stage.DRAFT:
+        raise UserError("version.not_draft", stage=version.get_stage_display().lower())
+
+
+def receive(
+    chunks: Iterable[bytes],
+    *,
+    version: Version,
+    name: str,
+    by: User,
+    expected: int | None = None,
+    limit: int | None = None,
+) -> Artifact:
+    """Stream ``chunks`` into the store and add them to ``version`` as ``name``.
+
+    ``expected`` is the announced size in bytes; fewer raise ``UserError("upload.incomplete")``.
+    Nothing is left behind on any error.
+    """
+    check_may_add(version, by=by)
+    name = names.checked(name)
+    if expected == 0:
+        raise UserError("file.empty")
+    with Incoming(limit=limit) as incoming:
+        if expected is not None and expected > incoming.limit:
+            raise UserError("file.too_large", limit=incoming.limit)
+        for chunk in chunks:
+            incoming.write(chunk)
+        if expected is not None and incoming.size < expected:
+            raise UserError("upload.incomplete", received=incoming.size, expected=expected)
+        return keep(incoming, version=version, name=name, by=by)
+
+
+def receive_path(path: Path, *, version: Version, by: User, name: str | None = None) -> Artifact:
+    """Copy a local file into the store and add it to ``version``."""
+
+    def chunks() -> Iterable[bytes]:
+        with path.open("rb") as file:
+            while chunk := file.read(1024 * 1024):
+                yield chunk
+
+    return receive(chunks(), version=version, name=name or path.name, by=by)
+
+
+def keep(
+    incoming: Incoming,
+    *,
+    version: Version,
+    name: str,
+    by: User | None,
+    role: ArtifactRole = ArtifactRole.UPLOAD,
+) -> Artifact:
+    """Turn what has arrived into an artifact of ``version``."""
+    name = names.checked(name)
+    if not incoming.size:
+        raise UserError("file.empty")
+    incoming.finish()
+    with transaction.atomic():
+        # Lock the version, so that a submit cannot slip in between the check and the row.
+        locked = Version.objects.select_for_update().get(pk=version.pk)
+        if locked.stage != Stage.DRAFT:
+            raise UserError("version.not_draft", stage=locked.get_stage_display().lower())
+        if locked.artifacts.filter(name=name).exists():
+            raise UserError("file.name_taken", name=name)
+        twin = locked.artifacts.filter(blob_id=incoming.digest).first()
+        if twin:
+            raise UserError("file.duplicate", name=twin.name)
+        blob = store(incoming)
+        artifact = Artifact.objects.create(
+            version=locked, blob=blob, role=role, name=name, uploaded_by=by
+        )
+        lifecycle.record(
+            EventKind.UPLOADED,
+            version=locked,
+            by=by,
+            note=name,
+            data={"sha256": blob.digest, "size": blob.size},
+        )
+    return artifact
+
+
+def store(incoming: Incoming) -> Blob:
+    """The blob of these bytes, placed under a lock on its row: garbage collection takes the same
+    lock, so it cannot remove what is just coming back."""
+    incoming.finish()
+    blob, _ = Blob.objects.get_or_create(digest=incoming.digest, defaults={"size": incoming.size})
+    Blob.objects.select_for_update().get(pk=blob.pk)
+    blobs.place(incoming.path, incoming.digest)
+    return blob
+
+
+def submit(version: Version, *, by: User) -> None:
+    """Hand a draft in: from here on the pipeline works on it."""
+    if not catalogue.may_edit(by, version.model):
+        raise UserError("access.denied")
+    if version.stage == Stage.DRAFT and not version.artifacts.exists():
+        raise UserError("version.no_files")
+    with transaction.atomic():
+        lifecycle.move(version, Stage.RECEIVED, by=by)
+        runs.start(version)
+
+
+def remove_artifact(artifact: Artifact, *, by: User) -> None:
+    """Take a file off a draft."""
+    version = artifact.version
+    check_may_add(version, by=by)
+    _forget(version, by=by, artifacts=[artifact])
+
+
+def delete_version(version: Version, *, by: User) -> None:
+    """Delete a version with its files, whatever its stage; the owner or an admin, and a reviewer
+    for what is in quarantine."""
+    may = catalogue.may_edit(by, version.model) or (
+        by.is_reviewer and version.stage in {Stage.QUARANTINED, Stage.REJECTED}
+    )
+    if not may:
+        raise UserError("access.denied")
+    digests = _digests(version)
+    with transaction.atomic():
+        lifecycle.record(
+            EventKind.DELETED,
+            model=version.model,
+            by=by,
+            subject=str(version),
+            was=version.stage,
+            data={"files": [a.name for a in version.artifacts.all()], "sha256": sorted(digests)},
+        )
+        version.delete()
+        transaction.on_commit(lambda: runs.collect(digests))
+
+
+def delete_model(model: catalogue.Model, *, by: User) -> None:
+    """Delete a model with every version; the owner or an admin."""
+    if not catalogue.may_edit(by, model):
+        raise UserError("access.denied")
+    digests: set[str] = set()
+    with transaction.atomic():
+        for version in model.versions.all():
+            digests |= _digests(version)
+        lifecycle.record(
+            EventKind.DELETED, by=by, subject=model.name, data={"sha256": sorted(digests)}
+        )
+        model.delete()
+        transaction.on_commit(lambda: runs.collect(digests))
+
+
+def _digests(version: Version) -> set[str]:
+    found = set(version.artifacts.values_list("blob_id", flat=True))
+    for preview in version.previews.all():
+        found |= {preview.full_id, preview.medium_id, preview.small_id}
+    return found
+
+
+def _forget(version: Version, *, by: User, artifacts: list[Artifact]) -> None:
+    digests = {artifact.blob_id for artifact in artifacts}
+    with transaction.atomic():
+        for artifact in artifacts:
+            lifecycle.record(
+                EventKind.DELETED,
+                version=version,
+                by=by,
+                note=artifact.name,
+                data={"sha256": artifact.blob_id},
+            )
+            artifact.delete()
+        transaction.on_commit(lambda: runs.collect(digests))
