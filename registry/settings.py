@@ -167,7 +167,7 @@ CELERY_BROKER_URL = ENV.broker
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_ACKS_LATE = True
+# Early: the database is the truth, and a long step must not run into a broker's timeout.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The sweeper rings again: a broker that is down must not hold a request up.

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from django.db import transaction
 
-from registry import blobs, catalogue, lifecycle, names
+from registry import catalogue, lifecycle, names
 from registry.blobs import Incoming
 from registry.errors import UserError
-from registry.models import Artifact, Blob, User, Version
+from registry.models import Artifact, User, Version
 from registry.pipeline import runs
+from registry.pipeline.intake import store
 from registry.states import ArtifactRole, EventKind, Stage
 
 
@@ -97,16 +98,6 @@ def keep(
             data={"sha256": blob.digest, "size": blob.size},
         )
     return artifact
-
-
-def store(incoming: Incoming) -> Blob:
-    """The blob of these bytes, placed under a lock on its row: garbage collection takes the same
-    lock, so it cannot remove what is just coming back."""
-    incoming.finish()
-    blob, _ = Blob.objects.get_or_create(digest=incoming.digest, defaults={"size": incoming.size})
-    Blob.objects.select_for_update().get(pk=blob.pk)
-    blobs.place(incoming.path, incoming.digest)
-    return blob
 
 
 def submit(version: Version, *, by: User) -> None:

@@ -1,0 +1,177 @@
+"""Calling the scanner: a child process for each file, watched, bounded, and killed when in doubt.
+
+The registry never parses an upload. It starts ``python -m scanner …``, reads progress from its
+standard error and one JSON object from its standard output.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from registry.env import ROOT
+from registry.errors import EngineError
+
+#: Called with (done, total, what) at least every few seconds while the child works; what it
+#: raises ends the child.
+Progress = Callable[[int, int, str], None]
+
+TICK = 5.0
+OUTPUT_LIMIT = 128 * 1024 * 1024
+STDERR_KEPT = 4_000
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the scanner printed, its exit status, and how long it took in seconds."""
+
+    status: int
+    data: dict[str, Any]
+    seconds: float
+
+
+def inspect(path: Path, progress: Progress, *, timeout: float = 3_600) -> Answer:
+    """The report on one file. Any verdict is an answer; only our own failure raises."""
+    return _call(["inspect", "--json", "--progress", str(path)], progress, timeout, fine={0, 1})
+
+
+def convert(source: Path, target: Path, progress: Progress, *, timeout: float = 7_200) -> Answer:
+    """Write ``target`` as safetensors. Status 1 says that the source was refused, and why."""
+    arguments = ["convert", str(source), str(target), "--digest", "--json", "--progress"]
+    return _call(arguments, progress, timeout, fine={0, 1})
+
+
+def smoke(
+    path: Path, folder: Path, progress: Progress, *, device: str, timeout: float = 3_600
+) -> Answer:
+    """Generate pictures into ``folder``. Status 1 says failed or skipped."""
+    arguments = ["smoke", str(path), "--out", str(folder), "--device", device]
+    return _call([*arguments, "--json", "--progress"], progress, timeout, fine={0, 1})
+
+
+def policy() -> str:
+    """The version of the policy that an inspection would use now."""
+    answer = _call(["policy", "--version", "--json"], lambda *_: None, 60, fine={0})
+    return str(answer.data["policy"])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _call(
+    arguments: Sequence[str], progress: Progress, timeout: float, *, fine: set[int]
+) -> Answer:
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scanner", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Its own group, so that nothing it starts outlives it.
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    assert process.stdout and process.stderr
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    output: list[bytes] = []
+    readers = [
+        threading.Thread(target=_collect, args=(process.stdout, output), daemon=True),
+        threading.Thread(target=_follow, args=(process.stderr, lines), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        tail = _watch(lines, progress, started + timeout)
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        raise EngineError("engine.timeout", f"no end after {timeout:.0f} s") from None
+    finally:
+        _end(process)
+    for reader in readers:
+        reader.join(timeout=10)
+    return _answer(process.returncode, b"".join(output), tail, time.monotonic() - started, fine)
+
+
+def _collect(stream: IO[bytes], output: list[bytes]) -> None:
+    size = 0
+    while data := stream.read(65_536):
+        size += len(data)
+        # Beyond the limit it is still read, so that the child does not block, and dropped.
+        if size <= OUTPUT_LIMIT:
+            output.append(data)
+
+
+def _follow(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _watch(lines: queue.Queue[bytes | None], progress: Progress, deadline: float) -> str:
+    """Pass progress on until standard error ends; what else the child said there."""
+    said = ""
+    while True:
+        if time.monotonic() > deadline:
+            raise subprocess.TimeoutExpired("scanner", deadline)
+        try:
+            line = lines.get(timeout=TICK)
+        except queue.Empty:
+            progress(0, 0, "")
+            continue
+        if line is None:
+            return said
+        step = _progress_of(line)
+        if step is None:
+            said = (said + line.decode("utf-8", "replace"))[-STDERR_KEPT:]
+        else:
+            progress(*step)
+
+
+def _progress_of(line: bytes) -> tuple[int, int, str] | None:
+    if not line.startswith(b'{"progress"'):
+        return None
+    try:
+        step = json.loads(line)["progress"]
+        return int(step["done"]), int(step["total"]), str(step["step"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill whatever is left of the child's group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _answer(status: int, output: bytes, said: str, seconds: float, fine: set[int]) -> Answer:
+    if status < 0:
+        raise EngineError("engine.killed", f"signal {-status}; {said.strip()}")
+    data: dict[str, Any] = {}
+    if output.strip():
+        try:
+            data = json.loads(output)
+        except ValueError:
+            raise EngineError(
+                "engine.garbled", said.strip() or "no JSON on standard output"
+            ) from None
+    if status not in fine or not data:
+        problem = data.get("error")
+        code = str(problem["code"]) if isinstance(problem, dict) and "code" in problem else ""
+        raise EngineError(code or "engine.failed", said.strip() or f"exit status {status}")
+    return Answer(status=status, data=data, seconds=seconds)

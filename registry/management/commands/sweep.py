@@ -1,0 +1,53 @@
+"""``manage.py sweep``: mend what was lost, over and over."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from registry import blobs
+from registry.pipeline import runs
+
+log = structlog.get_logger(__name__)
+
+LEFTOVER_AGE = 24 * 3600
+HOUSEKEEPING_EVERY = 600
+
+
+class Command(BaseCommand):
+    help = "Requeue lost work, ring again for what nobody took up, and clear leftovers."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="one round, then end")
+        parser.add_argument("--every", type=float, default=5.0, help="seconds between rounds")
+
+    def handle(self, *args: Any, once: bool, every: float, **options: Any) -> None:
+        last_housekeeping = 0.0
+        while True:
+            close_old_connections()
+            try:
+                mended = runs.sweep()
+                if any(mended.values()):
+                    log.info("sweep", **mended)
+                if once or time.monotonic() - last_housekeeping > HOUSEKEEPING_EVERY:
+                    last_housekeeping = time.monotonic()
+                    _keep_house()
+            except Exception:
+                # The database may be away for a moment; the sweeper is what outlives that.
+                if once:
+                    raise
+                log.exception("sweep.failed")
+            if once:
+                return
+            time.sleep(every)
+
+
+def _keep_house() -> None:
+    collected = runs.collect()
+    removed = blobs.sweep_scratch(time.time() - LEFTOVER_AGE)
+    if collected or removed:
+        log.info("housekeeping", blobs=collected, leftovers=removed)

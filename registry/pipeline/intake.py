@@ -1,0 +1,31 @@
+"""Local files that the pipeline made, taken into the blob store like anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.db import transaction
+
+from registry.blobs import Incoming, place
+from registry.models import Blob
+
+
+def store(incoming: Incoming) -> Blob:
+    """The blob of these bytes, placed under a lock on its row: garbage collection takes the same
+    lock, so it cannot remove what is just coming back."""
+    incoming.finish()
+    with transaction.atomic():
+        blob, _ = Blob.objects.get_or_create(
+            digest=incoming.digest, defaults={"size": incoming.size}
+        )
+        Blob.objects.select_for_update().get(pk=blob.pk)
+        place(incoming.path, incoming.digest)
+    return blob
+
+
+def store_file(path: Path) -> Blob:
+    """Copy one of our own results into the store, whatever the upload limit says."""
+    with Incoming(limit=path.stat().st_size) as incoming, path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            incoming.write(chunk)
+        return store(incoming)

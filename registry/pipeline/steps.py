@@ -1,0 +1,265 @@
+"""The table of steps: what each does to a version, and which stage it leads to.
+
+A step may run twice, and may be cut off anywhere: what it writes on the way is named by content
+(reports, blobs), and what it decides is written by ``Claim.finish`` in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from django.conf import settings
+
+from registry import blobs, engine, names, reports, serving
+from registry.errors import EngineError
+from registry.models import Artifact, Blob, Preview, SmokeTest, Version
+from registry.pipeline.intake import store_file
+from registry.pipeline.runs import Outcome
+from registry.states import ArtifactRole, Stage, Step
+
+Beat = Callable[[int | None, str], None]
+
+SECTION_NAMES = {
+    "safety": "Reading the pickle",
+    "identity": "Comparing tensors",
+    "health": "Checking the weights",
+    "ledger": "Adding up bytes",
+    "hashes": "Hashing",
+    "convert": "Copying tensors",
+    "load": "Loading the model",
+    "generate": "Drawing",
+}
+
+
+@cache
+def _policy() -> str:
+    """The engine's policy, asked once a process: a new one comes with a new deployment."""
+    return engine.policy()
+
+
+def inspect(version: Version, beat: Beat) -> Outcome:
+    """Have every uploaded file read; quarantine the version if any is malicious or unreadable."""
+    uploads = _uploads(version)
+    for index, artifact in enumerate(uploads):
+        report_on(artifact.blob, _part(beat, index, len(uploads)))
+    verdict = reports.worst([artifact.blob.verdict for artifact in uploads])
+    refused = verdict in {"malicious", "unreadable"}
+    return Outcome(
+        stages=(Stage.QUARANTINED if refused else Stage.INSPECTED,),
+        note=_why(uploads) if refused else "",
+        data={"verdict": verdict},
+        commit=lambda: reports.describe(version),
+    )
+
+
+def report_on(blob: Blob, progress: engine.Progress) -> None:
+    """Make sure that ``blob`` has a report under the current policy."""
+    if not blob.reports.filter(policy=_policy()).exists():
+        with blobs.workspace() as folder, blobs.local_copy(blob.digest, folder) as path:
+            answer = engine.inspect(path, progress)
+        _check_digest(answer.data, blob.digest)
+        reports.store(blob, answer.data, seconds=answer.seconds)
+    blob.refresh_from_db()
+
+
+def _check_digest(data: Mapping[str, Any], digest: str) -> None:
+    if data["hashes"]["sha256"] != digest:
+        raise EngineError("blob.damaged", "the stored bytes are not those that were uploaded")
+
+
+def _why(uploads: list[Artifact]) -> str:
+    """The first damning finding of each refused file, in a sentence."""
+    reasons = []
+    for artifact in uploads:
+        report = artifact.blob.report()
+        if report is None or report.verdict not in {"malicious", "unreadable"}:
+            continue
+        findings = report.data["safety"]["findings"]
+        message = next((f["message"] for f in findings if f["severity"] == report.verdict), "")
+        reasons.append(f"{artifact.name}: {message or report.verdict}")
+    return " ".join(reasons)
+
+
+def convert(version: Version, beat: Beat) -> Outcome:
+    """Write a safetensors file for every upload that is not a clean one already."""
+    uploads = [artifact for artifact in _uploads(version) if needs_conversion(artifact)]
+    made: list[tuple[Artifact, Blob, dict[str, Any]]] = []
+    refused: list[tuple[Artifact, dict[str, Any]]] = []
+    for index, artifact in enumerate(uploads):
+        if artifact.derived.exists():
+            continue
+        progress = _part(beat, index, len(uploads))
+        with blobs.workspace() as folder, blobs.local_copy(artifact.blob_id, folder) as source:
+            target = folder / "converted.safetensors"
+            answer = engine.convert(source, target, progress)
+            if answer.status:
+                refused.append((artifact, answer.data.get("error") or {}))
+                continue
+            blob = store_file(target)
+        # The result counts only after it was inspected like any stranger's file.
+        report_on(blob, progress)
+        if blob.verdict != serving.CLEAN:
+            raise EngineError("convert.unclean", f"{artifact.name} came out {blob.verdict}")
+        made.append((artifact, blob, _details(answer.data)))
+
+    def commit() -> None:
+        for artifact, blob, details in made:
+            _add_converted(artifact, blob, details)
+        for artifact, problem in refused:
+            artifact.details = {**artifact.details, "conversion": problem}
+            artifact.save(update_fields=["details"])
+
+    note = " ".join(f"{a.name} was not converted: {p.get('message', '')}" for a, p in refused)
+    return Outcome(stages=(Stage.CONVERTED,), note=note.strip(), commit=commit)
+
+
+def needs_conversion(artifact: Artifact) -> bool:
+    """Whether a file cannot be served as it is, but its tensors might be."""
+    blob = artifact.blob
+    return blob.format in serving.PICKLE_FORMATS or (
+        blob.format == "safetensors" and blob.verdict != serving.CLEAN
+    )
+
+
+def _details(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: data[key] for key in ("tensors", "dropped", "notes") if key in data}
+
+
+def _add_converted(artifact: Artifact, blob: Blob, details: dict[str, Any]) -> None:
+    version = artifact.version
+    # The engine's child may have been slower than a second one: the first result stands.
+    if artifact.derived.exists():
+        return
+    Artifact.objects.create(
+        version=version,
+        blob=blob,
+        role=ArtifactRole.CONVERTED,
+        name=_converted_name(artifact),
+        derived_from=artifact,
+        details=details,
+    )
+
+
+def _converted_name(artifact: Artifact) -> str:
+    """``model.ckpt`` → ``model.safetensors``; an embedding's name is its prompt word and stays."""
+    stem = PurePath(artifact.name).stem or artifact.name
+    taken = set(artifact.version.artifacts.values_list("name", flat=True))
+    name = f"{stem}.safetensors"
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.safetensors"
+    return names.checked(name)
+
+
+def smoke(version: Version, beat: Beat) -> Outcome:
+    """Generate pictures from the file that people will download; a failure is shown, and a
+    person decides."""
+    artifact = _to_smoke(version)
+    if artifact is None:
+        return Outcome(
+            stages=(Stage.SMOKE_TESTED, Stage.IN_REVIEW), note="No clean file to generate with."
+        )
+    with blobs.workspace() as folder, blobs.local_copy(artifact.blob_id, folder) as path:
+        # Loaders go by the suffix, and the blob has none.
+        model = path.rename(folder / "model.safetensors")
+        pictures = folder / "pictures"
+        pictures.mkdir()
+        answer = engine.smoke(model, pictures, _part(beat, 0, 1), device=settings.WEIGHHOUSE_DEVICE)
+        stored = _store_pictures(answer.data, pictures)
+
+    def commit() -> None:
+        SmokeTest.objects.update_or_create(
+            artifact=artifact,
+            defaults={"verdict": answer.data["verdict"], "data": answer.data},
+        )
+        _replace_previews(version, artifact, stored)
+
+    return Outcome(
+        stages=(Stage.SMOKE_TESTED, Stage.IN_REVIEW),
+        note=str(answer.data.get("reason") or ""),
+        data={"smoke": answer.data["verdict"]},
+        commit=commit,
+    )
+
+
+def _to_smoke(version: Version) -> Artifact | None:
+    """The largest file that would be served and that pictures can be made with."""
+    files = [
+        artifact
+        for artifact in version.artifacts.select_related("blob")
+        if serving.fit_to_publish(artifact) and artifact.blob.format == "safetensors"
+    ]
+    return max(files, key=lambda artifact: artifact.blob.size, default=None)
+
+
+#: A picture's sizes by its position: {"full": (blob, image), …}
+_Sizes = dict[str, tuple[Blob, dict[str, Any]]]
+
+
+def _store_pictures(data: Mapping[str, Any], folder: Path) -> list[_Sizes]:
+    """Store what the smoke test drew, grouped by picture, in the order drawn."""
+    grouped: dict[object, _Sizes] = {}
+    for image in data.get("images", []):
+        # The engine's word for a file is a name, never a path.
+        path = folder / PurePath(str(image["file"])).name
+        key = image.get("picture", (image.get("seed"), image.get("prompt")))
+        grouped.setdefault(str(key), {})[image["size"]] = (store_file(path), image)
+    return [sizes for sizes in grouped.values() if "full" in sizes]
+
+
+def _replace_previews(version: Version, artifact: Artifact, pictures: list[_Sizes]) -> None:
+    version.previews.all().delete()
+    for position, sizes in enumerate(pictures):
+        full, image = sizes["full"]
+        medium, _ = sizes.get("medium", sizes["full"])
+        small, _ = sizes.get("small", (medium, image))
+        parameters = image.get("parameters")
+        Preview.objects.create(
+            version=version,
+            artifact=artifact,
+            position=position,
+            full=full,
+            medium=medium,
+            small=small,
+            width=image["width"],
+            height=image["height"],
+            prompt=image.get("prompt") or "",
+            seed=image.get("seed"),
+            parameters=parameters if isinstance(parameters, dict) else {"text": parameters or ""},
+        )
+
+
+def _uploads(version: Version) -> list[Artifact]:
+    return list(
+        version.artifacts.filter(role=ArtifactRole.UPLOAD)
+        .select_related("blob", "version__model")
+        .order_by("pk")
+    )
+
+
+def _part(beat: Beat, index: int, count: int) -> engine.Progress:
+    """Progress of one file as a share of the whole step. Without a total, the lease is renewed
+    and the figure stays."""
+    last = 0
+
+    def report(done: int, total: int, what: str) -> None:
+        nonlocal last
+        if not total:
+            beat(None, "")
+            return
+        share = min(done / total, 1.0)
+        last = max(last, int(100 * (index + share) / count))
+        beat(last, SECTION_NAMES.get(what, what.capitalize()))
+
+    return report
+
+
+TABLE: Mapping[str, Callable[[Version, Beat], Outcome]] = {
+    Step.INSPECT: inspect,
+    Step.CONVERT: convert,
+    Step.SMOKE: smoke,
+}

@@ -1,0 +1,40 @@
+"""What Celery runs. A task takes an id, returns nothing, and may run twice."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import structlog
+from celery import shared_task
+
+from registry.errors import EngineError, UserError
+from registry.pipeline import runs, steps
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="weighhouse.work")
+def work(run_id: int) -> None:
+    """Claim the run and do its step; ring for nothing if somebody else has it."""
+    claim = runs.claim(run_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    if claim is None:
+        return
+    run = claim.run
+    log.info("step.claimed", step=run.step, version=run.version_id, attempt=run.attempts)
+    try:
+        claim.finish(steps.TABLE[run.step](run.version, claim.beat))
+    except runs.LeaseLost:
+        log.warning("step.lease_lost", step=run.step, version=run.version_id)
+    except EngineError as error:
+        log.warning("step.failed", step=run.step, version=run.version_id, code=error.code)
+        claim.fail(error.code, error.detail)
+    except UserError as error:
+        # A person moved the version meanwhile: theirs is the last word.
+        log.info("step.overtaken", step=run.step, version=run.version_id, code=error.code)
+        claim.drop()
+    except Exception as error:
+        log.exception("step.crashed", step=run.step, version=run.version_id)
+        claim.fail("engine.crashed", f"{type(error).__name__}: {error}")
+    else:
+        log.info("step.done", step=run.step, version=run.version_id)

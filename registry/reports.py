@@ -1,0 +1,64 @@
+"""Keeping reports: one for each digest and policy, with what the catalogue repeats of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from registry.models import Blob, BlobHash, Model, Report, Version
+from registry.states import ArtifactRole, Kind
+
+_WORST_LAST = ("clean", "suspicious", "unreadable", "malicious")
+
+
+@transaction.atomic
+def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
+    """Keep the scanner's report on ``blob``; a report under the same policy is replaced."""
+    verdict = data["safety"]["verdict"]
+    # The report belongs to the digest; its name is filled in when it is shown.
+    kept = {key: value for key, value in data.items() if key != "name"}
+    report, _ = Report.objects.update_or_create(
+        blob=blob,
+        policy=data["scanner"]["policy"],
+        defaults={"verdict": verdict, "data": kept, "seconds": seconds},
+    )
+    blob.verdict, blob.format = verdict, data["format"]
+    blob.save(update_fields=["verdict", "format"])
+    for kind, value in data["hashes"].items():
+        if value:
+            BlobHash.objects.update_or_create(blob=blob, kind=kind, defaults={"value": value})
+    return report
+
+
+def shown(report: Report, *, name: str) -> dict[str, Any]:
+    """The report as every way in shows it, under the name that the file has here."""
+    return {"schema": report.data.get("schema"), "name": name} | {
+        key: value for key, value in report.data.items() if key != "schema"
+    }
+
+
+def worst(verdicts: list[str]) -> str:
+    """The worst of several verdicts; empty when one of them is not known yet."""
+    if not verdicts or "" in verdicts:
+        return ""
+    return max(verdicts, key=_WORST_LAST.index)
+
+
+def describe(version: Version) -> None:
+    """Repeat on the version, and on its model, what its main file was found to be."""
+    files = list(
+        version.artifacts.filter(role=ArtifactRole.UPLOAD).select_related("blob").order_by("pk")
+    )
+    version.verdict = worst([artifact.blob.verdict for artifact in files])
+    # The main file is the largest: configs and embeddings ride along with a checkpoint.
+    main = max(files, key=lambda artifact: artifact.blob.size, default=None)
+    report = main.blob.report() if main else None
+    identity: dict[str, Any] = (report.data.get("identity") or {}) if report else {}
+    kind = identity.get("kind") or Kind.UNKNOWN
+    version.kind = kind if kind in Kind.values else Kind.UNKNOWN
+    version.base = (identity.get("base") or "")[:32]
+    version.precision = (identity.get("precision") or "")[:12]
+    version.save(update_fields=["verdict", "kind", "base", "precision"])
+    if version.kind != Kind.UNKNOWN:
+        Model.objects.filter(pk=version.model_id).update(kind=version.kind, base=version.base)
