@@ -34,6 +34,7 @@ MESSAGES: Mapping[str, tuple[int, str]] = {
     "review.no_clean_file": (409, "None of this version's files may be served: {reason}."),
     "note.needed": (400, "Say why: the uploader will read it."),
     "access.denied": (403, "You may not do this."),
+    "access.csrf": (403, "The page is too old to be sent; load it again."),
     "access.sign_in": (401, "Sign in or send a token."),
     "token.scope": (403, "The token does not have the scope “{scope}”."),
     "not_found": (404, "There is nothing here, or you may not see it."),
