@@ -192,10 +192,10 @@ else:
         "connect_timeout": 1,
     }
 if ENV.broker.startswith("amqp"):
-    from kombu import Queue
+    from kombu.entity import Queue
 
     CELERY_TASK_QUEUES = [
-        Queue(name, queue_arguments={"x-queue-type": "quorum"})
+        Queue(name, queue_arguments={"x-queue-type": "quorum"})  # type: ignore[no-untyped-call]
         for name in ("inspect", "convert", "smoke")
     ]
     CELERY_TASK_CREATE_MISSING_QUEUES = False

@@ -10,7 +10,7 @@ from django.db import transaction
 from registry import catalogue, lifecycle, names
 from registry.blobs import Incoming
 from registry.errors import UserError
-from registry.models import Artifact, User, Version
+from registry.models import Artifact, Model, User, Version
 from registry.pipeline import runs
 from registry.pipeline.intake import store
 from registry.states import ArtifactRole, EventKind, Stage
@@ -100,6 +100,27 @@ def keep(
     return artifact
 
 
+def keep_all(
+    arrived: Iterable[tuple[str, Incoming]], *, version: Version, by: User
+) -> list[Artifact]:
+    """Keep several files, or none of them: what would refuse one is looked for before the first."""
+    pairs = [(names.checked(name), incoming) for name, incoming in arrived]
+    if not pairs:
+        raise UserError("file.missing")
+    taken = set(version.artifacts.values_list("name", flat=True))
+    held = dict(version.artifacts.values_list("blob_id", "name"))
+    for name, incoming in pairs:
+        if not incoming.size:
+            raise UserError("file.empty")
+        if name in taken:
+            raise UserError("file.name_taken", name=name)
+        if incoming.digest in held:
+            raise UserError("file.duplicate", name=held[incoming.digest])
+        taken.add(name)
+        held[incoming.digest] = name
+    return [keep(incoming, version=version, name=name, by=by) for name, incoming in pairs]
+
+
 def submit(version: Version, *, by: User) -> None:
     """Hand a draft in: from here on the pipeline works on it."""
     if not catalogue.may_edit(by, version.model):
@@ -140,7 +161,7 @@ def delete_version(version: Version, *, by: User) -> None:
         transaction.on_commit(lambda: runs.collect(digests))
 
 
-def delete_model(model: catalogue.Model, *, by: User) -> None:
+def delete_model(model: Model, *, by: User) -> None:
     """Delete a model with every version; the owner or an admin."""
     if not catalogue.may_edit(by, model):
         raise UserError("access.denied")

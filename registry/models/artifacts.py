@@ -12,19 +12,12 @@ from registry.models.people import User
 from registry.states import ArtifactRole
 
 if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
-
     from registry.models.reports import Report
 
 
 class Blob(models.Model):
     """Bytes, named by their sha256 and stored once. ``verdict`` and ``format`` repeat the newest
     report, and are empty until there is one."""
-
-    if TYPE_CHECKING:
-        artifacts: RelatedManager[Artifact]
-        reports: RelatedManager[Report]
-        hashes: RelatedManager[BlobHash]
 
     digest = models.CharField(max_length=64, primary_key=True)
     size = models.PositiveBigIntegerField()
@@ -58,9 +51,6 @@ class BlobHash(models.Model):
 
 class Artifact(models.Model):
     """A file of a version."""
-
-    if TYPE_CHECKING:
-        derived: RelatedManager[Artifact]
 
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="artifacts")
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="artifacts")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib.auth.models import Group
 from django.db import models
 from django.urls import reverse
@@ -12,14 +10,6 @@ from django.utils import timezone
 from registry.models.fields import one_of
 from registry.models.people import User
 from registry.states import Kind, Stage, Visibility
-
-if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
-
-    from registry.models.artifacts import Artifact, Preview
-    from registry.models.journal import Event
-    from registry.models.reviews import Review
-    from registry.models.runs import StepRun
 
 
 class Tag(models.Model):
@@ -38,9 +28,6 @@ class Model(models.Model):
     ``kind`` and ``base`` are what the newest inspected version was found to be; until then, what
     the uploader said.
     """
-
-    if TYPE_CHECKING:
-        versions: RelatedManager[Version]
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=140, unique=True)
@@ -78,13 +65,6 @@ class Version(models.Model):
     ``kind``, ``base``, ``precision`` and ``verdict`` repeat the report of its main file, so that
     the catalogue can be searched by them.
     """
-
-    if TYPE_CHECKING:
-        artifacts: RelatedManager[Artifact]
-        previews: RelatedManager[Preview]
-        events: RelatedManager[Event]
-        reviews: RelatedManager[Review]
-        runs: RelatedManager[StepRun]
 
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="versions")
     name = models.CharField(max_length=80)
