@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scanner.extents import Extent
 from scanner.formats import detect
@@ -25,8 +24,6 @@ class Reading:
     extents: tuple[Extent, ...]
     findings: tuple[Finding, ...]
     source: Source
-    #: The bytes of every traced member, by ``Trace.member``: inflated ones are not in the file.
-    members: Mapping[str, Source] = field(default_factory=dict)
     #: End of the safetensors header; None for any other format.
     data_offset: int | None = None
 
@@ -41,6 +38,5 @@ def read(source: Source, limits: Limits) -> Reading:
         extents=contents.extents,
         findings=contents.findings[: limits.findings],
         source=source,
-        members=contents.members,
         data_offset=contents.data_offset,
     )

@@ -89,6 +89,9 @@ class BytesSource(Source):
 class Window(Source):
     """A part of another source."""
 
+    parent: Source
+    offset: int
+
     def __init__(self, parent: Source, offset: int, length: int) -> None:
         # Flatten, so that a window in a window costs one addition.
         if isinstance(parent, Window):

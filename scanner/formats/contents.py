@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from scanner.extents import Extent, Part
+from scanner.formats.anomalies import finding
 from scanner.limits import Limits
 from scanner.opcodes.trace import Trace
-from scanner.report import Finding, Format, Severity
+from scanner.report import Finding, Format
 from scanner.source import Source
 from scanner.tensors import TensorTable
 
@@ -22,8 +23,6 @@ class Contents:
     table: TensorTable | None = None
     extents: tuple[Extent, ...] = ()
     findings: tuple[Finding, ...] = ()
-    #: The bytes of every member that was traced, by ``Trace.member``.
-    members: Mapping[str, Source] = field(default_factory=dict)
     #: Where the tensor bytes of a safetensors file begin.
     data_offset: int | None = None
 
@@ -55,16 +54,14 @@ class Place:
         if self.nested is None or place.depth > self.limits.container_depth:
             return Contents(
                 Format.UNKNOWN,
-                findings=(
-                    Finding(
-                        "nested-too-deep",
-                        Severity.UNREADABLE,
-                        f"Containers are nested more than {self.limits.container_depth} deep.",
-                        member=place.member,
-                    ),
-                ),
+                findings=(finding("nested-too-deep", member=place.member),),
             )
         return self.nested(source, place)
+
+
+def moved(extents: tuple[Extent, ...], by: int) -> list[Extent]:
+    """A member's own extents as they lie in the file around it."""
+    return [Extent(item.offset + by, item.size, item.part, item.key) for item in extents]
 
 
 def whole(extents: list[Extent], size: int) -> tuple[Extent, ...]:

@@ -2,11 +2,203 @@
 
 from __future__ import annotations
 
-from scanner.formats.contents import Contents, whole
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scanner.errors import FileError, LimitExceeded
+from scanner.extents import Extent, Part
+from scanner.formats import (
+    gguf,
+    npy,
+    packed,
+    pickles,
+    safetensors,
+    storages,
+    table,
+    torch_legacy,
+    torch_tar,
+    zip_file,
+)
+from scanner.formats.anomalies import finding
+from scanner.formats.collector import Collector
+from scanner.formats.contents import Contents, Place, whole
 from scanner.limits import Limits
 from scanner.report import Format
 from scanner.source import Source
 
+_HEAD = 16
+_TEXT_SAMPLE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    name: str
+    plausible: Callable[[Source], bool]
+    read: Callable[[Source, Place], Contents | None]
+
+
+#: In the order in which one of them becomes the file's format.
+_READERS = (
+    _Reader("zip", zip_file.plausible, zip_file.read),
+    _Reader("safetensors", safetensors.plausible, safetensors.read),
+    _Reader("GGUF", gguf.plausible, gguf.read),
+    _Reader("numpy", npy.plausible, npy.read),
+    _Reader("tar", torch_tar.plausible, torch_tar.read),
+    _Reader("packed", packed.plausible, packed.read),
+)
+
+#: Archives and models that are named, not read.
+_UNSUPPORTED = (
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!\x1a\x07", "RAR"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (b"MZ", "a Windows program"),
+    (b"\x7fELF", "a program"),
+)
+_PICTURES = (
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
+    (b"\xff\xd8\xff", 0, "JPEG"),
+    (b"GIF8", 0, "GIF"),
+    (b"WEBP", 8, "WebP"),
+)
+
 
 def read(source: Source, limits: Limits) -> Contents:
-    return Contents(Format.UNKNOWN, extents=whole([], source.size))
+    """The file's contents. Never raises on hostile input: an error is a finding."""
+    return _read(source, Place(limits, nested=_read))
+
+
+def _read(source: Source, place: Place) -> Contents:
+    try:
+        return _judged(source, place)
+    except FileError as error:
+        rule = "limit-reached" if isinstance(error, LimitExceeded) else "unreadable"
+        return _lost(source, place, rule, error.message or error.code)
+    except RecursionError:
+        return _lost(source, place, "limit-reached", "Nested too deep.")
+    except Exception as error:
+        # A defect of ours must never read as clean, nor take the other files down with it.
+        return _lost(source, place, "engine-error", f"{type(error).__name__}: {error}"[:300])
+
+
+def _lost(source: Source, place: Place, rule: str, detail: str) -> Contents:
+    return Contents(
+        Format.UNKNOWN,
+        extents=whole([], source.size),
+        findings=(finding(rule, detail, member=place.member),),
+    )
+
+
+def _judged(source: Source, place: Place) -> Contents:
+    if source.size == 0:
+        rule = "text-member" if place.member else "empty-file"
+        return Contents(Format.UNKNOWN, findings=(finding(rule, member=place.member),))
+    found: list[tuple[str, Contents]] = []
+    for reader in _READERS:
+        if reader.plausible(source):
+            contents = reader.read(source, place)
+            if contents is not None:
+                found.append((reader.name, contents))
+    pickled = _pickled(source, place, alone=not found)
+    if pickled is not None:
+        found.append(("pickle", pickled))
+    if not found:
+        return _unknown(source, place)
+    return found[0][1] if len(found) == 1 else _polyglot(found, place)
+
+
+def _pickled(source: Source, place: Place, *, alone: bool) -> Contents | None:
+    """The bytes as pickles from the start on: torch's legacy format, or bare ones."""
+    head = source.peek(0, _HEAD)
+    marked = pickles.has_mark(head)
+    if head.startswith(b"PK\x03\x04") or (alone and _unsupported(head)):
+        return None
+    stream = pickles.stream(source, place.limits, place.member)
+    if not stream.traces:
+        return None
+    first = stream.traces[0]
+    if torch_legacy.is_legacy(stream.traces):
+        return torch_legacy.read(source, place, stream)
+    # Beside another format, only what names objects is worth a word: any digit may be an opcode.
+    believed = pickles.credible(first) if alone else pickles.names_objects(first)
+    if not (believed or (alone and marked)):
+        return None
+    return _bare(source, place, stream)
+
+
+def _bare(source: Source, place: Place, stream: pickles.Stream) -> Contents:
+    collector = Collector(source, place)
+    collector.traces += stream.traces
+    collector.extents.append(Extent(0, min(stream.end, source.size), Part.PICKLE))
+    collector.findings += storages.collect(stream.traces, place.member).findings
+    built = table.build(stream.traces[0].result, lambda claim: None, place.limits, place.member)
+    collector.findings += built.findings
+    if stream.broken:
+        # The machine's own finding says so; the rest belongs to the broken pickle.
+        collector.extents.append(Extent(stream.end, max(source.size - stream.end, 0), Part.PICKLE))
+        if stream.end < source.size:
+            collector.search(stream.end, source.size - stream.end, "rest")
+    return collector.contents(Format.PICKLE, built.table)
+
+
+def _polyglot(found: list[tuple[str, Contents]], place: Place) -> Contents:
+    """More than one reader takes the bytes for its own: all that they saw counts."""
+    first = found[0][1]
+    names = ", ".join(name for name, _ in found)
+    traces = list(first.traces)
+    starts = {(trace.member, trace.file_offset, trace.start) for trace in traces}
+    for _, contents in found[1:]:
+        traces += [
+            trace
+            for trace in contents.traces
+            if (trace.member, trace.file_offset, trace.start) not in starts
+        ]
+    findings = [finding("polyglot", f"{names}.", member=place.member)]
+    for _, contents in found:
+        findings += contents.findings
+    return Contents(
+        first.format, tuple(traces), first.table, first.extents, tuple(findings),
+        first.data_offset,
+    )  # fmt: skip
+
+
+# -- what no reader takes ------------------------------------------------------------------------
+
+
+def _unsupported(head: bytes) -> str:
+    return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), "")
+
+
+def _unknown(source: Source, place: Place) -> Contents:
+    head = source.peek(0, _HEAD)
+    collector = Collector(source, place)
+    picture = next((name for magic, at, name in _PICTURES if head[at:].startswith(magic)), "")
+    format = Format.UNKNOWN
+    if _unsupported(head):
+        format = Format.ARCHIVE
+        collector.note("unsupported-archive", f"{_unsupported(head)}.")
+    elif picture:
+        format = Format.IMAGE
+        collector.note("picture", f"{picture}.")
+    elif _is_text(source):
+        collector.note("text-member" if place.member else "text")
+    else:
+        collector.note("unknown-member" if place.member else "unknown-format")
+    if format is not Format.IMAGE:
+        collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")
+    collector.extents.append(Extent(0, source.size, Part.OTHER))
+    return collector.contents(format)
+
+
+def _is_text(source: Source) -> bool:
+    data = source.peek(0, _TEXT_SAMPLE)
+    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in data):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The sample may end within a character.
+        return len(data) == _TEXT_SAMPLE and error.start >= len(data) - 3
+    return True

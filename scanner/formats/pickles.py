@@ -1,0 +1,108 @@
+"""Pickles wherever they lie: streams of several, and bytes that might be one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from scanner.limits import Limits
+from scanner.opcodes import machine
+from scanner.opcodes.trace import Trace
+from scanner.source import Source
+
+#: Pickles in one stream; accelerate and joblib write a handful.
+MOST_IN_A_STREAM = 1_000
+#: A trial reading of bytes that are probably no pickle may be short.
+_TRIAL_OPCODES = 200_000
+_TRIALS = 64
+_PROTOCOL = re.compile(rb"\x80[\x00-\x05]")
+# Protocols 0 and 1 have no mark of their own; what names an object starts with these.
+_TEXT_IMPORT = re.compile(rb"(?:c|\(i|i)[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The pickles from ``start`` on; ``end`` is just behind the last one."""
+
+    traces: tuple[Trace, ...]
+    end: int
+
+    @property
+    def broken(self) -> bool:
+        return any(is_fatal(trace) for trace in self.traces)
+
+
+def is_fatal(trace: Trace) -> bool:
+    """Whether the machine stopped before the pickle's STOP."""
+    return any(oddity.fatal for oddity in trace.oddities)
+
+
+def names_objects(trace: Trace) -> bool:
+    """Whether the pickle asks for a name that could be one, or an extension code."""
+    return bool(trace.extensions) or any(
+        _NAME.fullmatch(use.target.module) and _NAME.fullmatch(use.target.name)
+        for use in trace.imports
+    )
+
+
+def credible(trace: Trace) -> bool:
+    """Whether the bytes were meant as a pickle: read to STOP, or naming objects on the way."""
+    return not is_fatal(trace) or names_objects(trace)
+
+
+def has_mark(head: bytes) -> bool:
+    """Whether the bytes begin as protocols 2 and up do."""
+    return _PROTOCOL.match(head) is not None
+
+
+def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Stream:
+    """Every pickle from ``start`` on. The memo goes along: one Unpickler that loads twice keeps
+    it, and a later pickle may use what an earlier one put there."""
+    traces: list[Trace] = []
+    at, opcodes = start, 0
+    memo = None
+    while at < source.size and len(traces) < MOST_IN_A_STREAM:
+        left = replace(limits, opcodes=max(limits.opcodes - opcodes, 1))
+        trace = machine.trace(source, at, left, member=member, memo=memo)
+        if traces and not (credible(trace) or has_mark(source.peek(at, 2))):
+            break
+        traces.append(trace)
+        opcodes += trace.opcodes
+        at = max(trace.end, at)
+        if is_fatal(trace):
+            break
+        memo = dict(trace.memo)
+    return Stream(tuple(traces), at)
+
+
+def trial(source: Source, limits: Limits, member: str, start: int = 0) -> Trace | None:
+    """The pickle at ``start`` if the bytes there are one, read on a short leash."""
+    short = replace(limits, opcodes=min(limits.opcodes, _TRIAL_OPCODES))
+    trace = machine.trace(source, start, short, member=member)
+    return trace if credible(trace) else None
+
+
+def hidden(source: Source, limits: Limits, member: str) -> Iterator[Trace]:
+    """Pickles that name objects, anywhere in bytes where none belongs."""
+    for start in islice(_candidates(source), _TRIALS):
+        trace = trial(source, limits, member, start)
+        if trace is not None and names_objects(trace):
+            yield trace
+
+
+def _candidates(source: Source) -> Iterator[int]:
+    """The start, and every place that looks like a pickle's first bytes."""
+    yield 0
+    at = 0
+    for chunk in source.chunks():
+        # A mark that straddles two chunks is not looked for: the text form would be cut as well.
+        for match in _PROTOCOL.finditer(chunk):
+            if at + match.start():
+                yield at + match.start()
+        for match in _TEXT_IMPORT.finditer(chunk):
+            if at + match.start():
+                yield at + match.start()
+        at += len(chunk)
