@@ -1,0 +1,137 @@
+"""The smoke test: does the model make a picture, and does the picture look sound?
+
+``command`` is what ``python -m scanner smoke`` calls: it gives the JSON object of the contract
+and the exit status (0 passed or warned, 1 failed or skipped). Everything happens in a loosely
+jailed child: it reads the model, Python's libraries and our configs, writes previews into the
+output folder, and reaches no network. torch and diffusers are imported on the first call only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from scanner import sandbox
+from scanner.errors import EngineError, FileError
+from scanner.limits import DEFAULT, GIB, MIB, Limits
+from scanner.report import Json
+from scanner.smoke.bases import CONFIGS
+from scanner.smoke.options import Options
+from scanner.smoke.outcome import Outcome, Progress, Result, failed, to_json
+
+__all__ = ["LIMITS", "Options", "command", "run"]
+
+Perform = Callable[[Path, Path, Options, Limits, Progress], Result]
+
+STEP = "smoke"
+#: A full SDXL on a CPU maps its file and two copies of some parts; time counts every thread.
+LIMITS = replace(DEFAULT, memory_bytes=32 * GIB, cpu_seconds=4 * 3600, wall_seconds=3600)
+_PREVIEW_BYTES = 64 * MIB
+#: The ways in which a child ends that say something of the model rather than of us.
+_CHILD_ENDS = {
+    "sandbox.timeout": "the model took too long",
+    "sandbox.cpu": "the model took too much processor time",
+    "sandbox.memory": "the model needs more memory than is allowed",
+    "sandbox.killed": "the run was killed, most likely for want of memory",
+    "sandbox.crashed": "the run crashed",
+}
+
+
+def run(
+    path: Path,
+    out_dir: Path,
+    *,
+    options: Options | None = None,
+    limits: Limits = LIMITS,
+    progress: Progress | None = None,
+) -> dict[str, Json]:
+    """Show the model in ``path``; previews go into ``out_dir``, which is made if need be.
+
+    A hang, a crash or want of memory is a failed result. ``EngineError`` is the machine's fault
+    or ours: no vocabulary, no GPU where one was asked for, an output folder that is not ours.
+    """
+    options = options or Options()
+    path, out_dir = path.resolve(strict=True), _made(out_dir)
+    perform = _warm()
+
+    def work(tell: sandbox.Tell) -> Json:
+        def step(done: int, total: int) -> None:
+            tell(STEP, done, total)
+
+        result = perform(path, out_dir, options, limits, step)
+        return to_json(replace(result, sandbox=sandbox.held()))
+
+    def passed_on(_step: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total)
+
+    try:
+        body = sandbox.run(
+            work,
+            strict=False,
+            limits=limits,
+            progress=passed_on,
+            file_bytes=_PREVIEW_BYTES,
+            reads=(path, CONFIGS),
+            writes=(out_dir,),
+            gpu=options.device != "cpu" and _has_gpu(),
+        )
+    except (FileError, EngineError) as error:
+        if error.code not in _CHILD_ENDS:
+            raise
+        return to_json(failed(error.code, _CHILD_ENDS[error.code]))
+    return cast(dict[str, Json], body)
+
+
+def command(
+    path: Path,
+    out_dir: Path,
+    *,
+    size: int | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    prompts: tuple[str, ...] = (),
+    pictures: int | None = None,
+    device: str = "auto",
+    model: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Json], int]:
+    """The result and the exit status of ``python -m scanner smoke``. A bad option is
+    ``EngineError("smoke.option")``: status 2, as for our own failures."""
+    options = Options(size, steps, seed, prompts, pictures, device, model)
+    result = run(path, out_dir, options=options, progress=progress)
+    shown = result["verdict"] in (Outcome.PASSED, Outcome.WARNED)
+    return result, 0 if shown else 1
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError("smoke.out_dir", str(error)) from error
+    return folder.resolve()
+
+
+def _has_gpu() -> bool:
+    # Asking torch would start CUDA here, and a forked child cannot use it any more.
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def _warm() -> Perform:
+    """The job, with torch and diffusers imported into this process: what a jailed child
+    needs was loaded before, and the next child starts at once."""
+    # Read when huggingface_hub is imported: there is nothing to ask the Hub for.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    # Threads that wait by spinning take the cores from each other: on a busy machine a run took
+    # three times as long. Read when OpenMP's library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        from scanner.smoke import job
+    except ImportError as error:
+        raise EngineError("smoke.not_installed", str(error)) from error
+    return job.perform

@@ -1,0 +1,75 @@
+"""What each base needs to be run: a table that a newcomer can extend.
+
+``configs/`` holds a folder a base with what diffusers must know of its parts; the file under
+test brings nothing but tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much work a preview may be: side in pixels, denoising steps, number of pictures."""
+
+    size: int
+    steps: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A tokenizer of the CLIP family; all share one vocabulary and differ in the padding."""
+
+    part: str
+    pad: str
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    config: str
+    text_encoders: tuple[str, ...]
+    tokenizers: tuple[Tokens, ...]
+    gpu: Effort
+    cpu: Effort
+    guidance: float = 7.0
+    #: fp16 convolutions are about 165 times slower on a CPU than fp32; SDXL in fp32 would take
+    #: 14 GB, so it pays the smaller price of bf16 there.
+    cpu_dtype: str = "float32"
+
+    @property
+    def folder(self) -> Path:
+        return CONFIGS / self.config
+
+    @property
+    def is_xl(self) -> bool:
+        return "text_encoder_2" in self.text_encoders
+
+
+_END = "<|endoftext|>"
+_CLIP_L = Tokens("tokenizer", _END)
+
+# OpenCLIP pads with token 0, which its vocabulary calls "!".
+BASES: Mapping[str, Base] = {
+    "sd1": Base("sd1", ("text_encoder",), (_CLIP_L,), Effort(512, 20, 3), Effort(256, 4, 1)),
+    "sd2": Base(
+        "sd2", ("text_encoder",), (Tokens("tokenizer", "!"),), Effort(768, 20, 3), Effort(256, 4, 1)
+    ),
+    "sdxl": Base(
+        "sdxl",
+        ("text_encoder", "text_encoder_2"),
+        (_CLIP_L, Tokens("tokenizer_2", "!")),
+        Effort(1024, 20, 3),
+        Effort(256, 4, 1),
+        guidance=6.0,
+        cpu_dtype="bfloat16",
+    ),
+    "sd1-mini": Base(
+        "sd1-mini", ("text_encoder",), (_CLIP_L,), Effort(256, 12, 2), Effort(256, 8, 2)
+    ),
+}

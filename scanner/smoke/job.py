@@ -1,0 +1,103 @@
+"""One smoke test from file to verdict. Runs in the jailed child; imports torch and diffusers."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from scanner.errors import EngineError
+from scanner.identify import identify
+from scanner.limits import Limits
+from scanner.reading import read
+from scanner.report import Format
+from scanner.smoke import plan as plans
+from scanner.smoke import roundtrip, showing
+from scanner.smoke.options import Options
+from scanner.smoke.outcome import Progress, Result, failed, skipped
+from scanner.smoke.setting import Setting
+from scanner.source import FileSource
+
+#: Beyond these neither speed nor repeatability gains.
+_MOST_THREADS = 16
+#: The jail clears the environment; which GPUs are ours was said before.
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_GPUS = os.environ.get(_VISIBLE)
+
+
+def perform(
+    path: Path, folder: Path, options: Options, limits: Limits, progress: Progress
+) -> Result:
+    """Show what the model in ``path`` makes; previews go into ``folder``, which exists.
+
+    ``EngineError`` is our fault or the machine's; whatever is wrong with the file is a Result.
+    """
+    started = time.monotonic()
+    _prepare(folder)
+    device = _device(options.device)
+    _settle(device)
+    result = _shown(Setting(path, folder, options, device, progress), limits)
+    return replace(
+        result,
+        device=device.type,
+        seconds=time.monotonic() - started,
+        peak_memory=_peak_memory(device),
+    )
+
+
+def _prepare(folder: Path) -> None:
+    os.environ["TMPDIR"] = str(folder)
+    # Without it cuBLAS is free to give another sum every time.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    os.environ["CUDA_CACHE_DISABLE"] = "1"
+    if _GPUS is not None:
+        os.environ[_VISIBLE] = _GPUS
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda")
+    if wanted == "cuda":
+        raise EngineError("smoke.no_gpu", "a GPU was asked for and there is none")
+    return torch.device("cpu")
+
+
+def _settle(device: torch.device) -> None:
+    """The same seed shall give the same picture."""
+    torch.manual_seed(0)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device.type == "cpu":
+        torch.set_num_threads(min(len(os.sched_getaffinity(0)), _MOST_THREADS))
+        return
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _shown(setting: Setting, limits: Limits) -> Result:
+    with setting.path.open("rb") as file:
+        reading = read(FileSource(file.fileno()), limits)
+        if reading.format is not Format.SAFETENSORS:
+            return skipped(
+                "smoke.not_converted", "only a safetensors file is run: convert this one first"
+            )
+        if reading.table is None:
+            return failed("smoke.unreadable", "the file's header cannot be read")
+        identity = identify(reading.table, format=reading.format, limits=limits)
+        plan = plans.plan(identity, reading.table)
+    match plan:
+        case plans.Generate():
+            return showing.show(plan, setting)
+        case plans.RoundTrip():
+            return roundtrip.show(plan, setting)
+    return plan
