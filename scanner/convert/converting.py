@@ -1,0 +1,127 @@
+"""The work itself, as it is done inside the strict jail: descriptors in, facts out."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import scanner
+from scanner import reading, safety
+from scanner.convert import addons, leaves, plan, prune, repair, writing
+from scanner.convert.checksums import Verification
+from scanner.convert.options import Options
+from scanner.convert.plan import Piece, Plan
+from scanner.errors import EngineError, FileError, Refused
+from scanner.limits import MIB, Limits
+from scanner.report import Format, Json, Verdict
+from scanner.sandbox import Tell
+from scanner.source import FileSource
+from scanner.tensors import TensorTable
+
+_REFUSED = (Verdict.MALICIOUS, Verdict.UNREADABLE)
+#: GGUF's quantised blocks have no word in safetensors, and its loaders want them as they are.
+_LEFT_ALONE = (Format.GGUF,)
+#: An expanded tensor is written out in full. No real model grows fourfold by that.
+_GROWTH = 4
+
+
+def convert(
+    source: int, target: int, vae: int | None, options: Options, limits: Limits, tell: Tell
+) -> Json:
+    """Read, judge and convert the open file ``source`` into the open file ``target``.
+    Raises Refused, FileError or EngineError."""
+    table = readable_table(source, limits)
+    whole = planned(table, source, options)
+    if vae is not None:
+        replacement = plan.of_table(readable_table(vae, limits), vae)
+        whole = repair.swap_vae(whole, replacement.pieces)
+    whole = writing.with_precision(whole, options.precision)
+    _bound(whole, table)
+    try:
+        with Verification(whole.pieces):
+            written, kept = writing.write(
+                whole, target, lambda done, total: tell("convert", done, total)
+            )
+    except OSError as error:
+        raise _blamed(error) from error
+    return {
+        "fingerprint": fingerprint(written.pieces),
+        "dropped": [asdict(item) for item in written.dropped],
+        "kept": list(kept),
+        "weights": written.weights,
+    }
+
+
+def readable_table(fd: int, limits: Limits) -> TensorTable:
+    """The tensors of a file that is neither malicious nor unreadable; ``Refused`` otherwise."""
+    read = reading.read(FileSource(fd), limits)
+    verdict = safety.judge(read, limits).verdict
+    if verdict in _REFUSED:
+        raise Refused("convert.refused", f"the file is {verdict}", verdict=verdict.value)
+    if read.table is None or not read.table.tensors or read.format in _LEFT_ALONE:
+        raise Refused(
+            "convert.no_tensors", f"{read.format}: nothing to convert", format=read.format.value
+        )
+    return read.table
+
+
+def planned(table: TensorTable, fd: int, options: Options) -> Plan:
+    """What the options make of the table."""
+    whole = addons.rename(plan.of_table(table, fd), table)
+    kept = leaves.as_metadata(table.leaves)
+    whole = whole.with_metadata({**kept, **options.metadata, **_maker()})
+    if options.prune:
+        whole = prune.prune(whole, options.weights)
+    if options.position_ids:
+        whole = repair.position_ids(whole)
+    return whole
+
+
+def _maker() -> dict[str, str]:
+    return {"format": "pt", "weighhouse.converter": scanner.__version__}
+
+
+def _bound(whole: Plan, table: TensorTable) -> None:
+    storages = {id(tensor.storage): tensor.storage.nbytes for tensor in table}
+    size = writing.size_of(whole)
+    if size > _GROWTH * sum(storages.values()) + MIB:
+        raise FileError("convert.too_large", f"the tensors would take {size} bytes", size=size)
+
+
+def _blamed(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EngineError("disk.full", "no room for the converted file")
+    if error.errno == errno.EFBIG:
+        return FileError("convert.too_large", "the converted file is larger than is allowed")
+    return EngineError("convert.failed", str(error))
+
+
+def fingerprint(pieces: Iterable[Piece]) -> str:
+    """Names, dtypes and shapes, in one digest that does not depend on their order."""
+    lines = sorted(f"{piece.name}\0{piece.dtype}\0{piece.shape}" for piece in pieces)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def inspect_again(target: int, limits: Limits, digest: bool, tell: Tell) -> Json:
+    """Read the result as if a stranger had sent it."""
+    source = FileSource(target)
+    read = reading.read(source, limits)
+    verdict = safety.judge(read, limits).verdict
+    table = read.table
+    if read.format is not Format.SAFETENSORS or verdict is not Verdict.CLEAN or table is None:
+        raise EngineError("convert.unsound", f"the result reads as {read.format}, {verdict}")
+    sha256 = hashlib.sha256()
+    if digest:
+        done = 0
+        for chunk in source.chunks():
+            sha256.update(chunk)
+            done += len(chunk)
+            tell("digest", done, source.size)
+    return {
+        "fingerprint": fingerprint(plan.piece(tensor, target) for tensor in table),
+        "tensors": len(table),
+        "size": source.size,
+        "sha256": sha256.hexdigest() if digest else None,
+    }

@@ -1,0 +1,151 @@
+"""From one path to another: a temporary file becomes the target only when all of it is sound."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from scanner import sandbox
+from scanner.convert import converting
+from scanner.convert.options import Conversion, Dropped, Options
+from scanner.errors import EngineError, FileError, Refused
+from scanner.limits import DEFAULT, GIB, Limits
+from scanner.report import Json
+from scanner.sandbox import Tell
+
+_DEFAULTS = Options()
+
+
+def to_file(
+    source: Path,
+    target: Path,
+    options: Options = _DEFAULTS,
+    limits: Limits = DEFAULT,
+    progress: Tell | None = None,
+) -> Conversion:
+    """Convert the file ``source`` to the safetensors file ``target``, in jailed children; an
+    existing target is replaced. Raises Refused (``convert.refused`` for a malicious or unreadable
+    source), FileError or EngineError, and then leaves no target and nothing half written."""
+    with ExitStack() as stack:
+        read = stack.enter_context(_opened(source))
+        vae = None if options.vae is None else stack.enter_context(_opened(options.vae))
+        if target.exists() and target.samefile(source):
+            raise Refused("convert.same_file", "the target is the source")
+        temporary, written = stack.enter_context(_temporary(target))
+        told = _convert(read, written, vae, options, limits, progress)
+        checked = _check(written, told, options, limits, progress)
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    return _conversion(source, target, told, checked)
+
+
+def _convert(
+    read: int,
+    written: int,
+    vae: int | None,
+    options: Options,
+    limits: Limits,
+    progress: Tell | None,
+) -> dict[str, Json]:
+    def work(tell: Tell) -> Json:
+        return converting.convert(read, written, vae, options, limits, tell)
+
+    size = os.fstat(read).st_size
+    descriptors = [read, written, *([] if vae is None else [vae])]
+    # One thread beside the copying one checks what was promised.
+    room = 4 * size + limits.inflated_bytes + GIB
+    run = partial(sandbox.run, limits=limits, progress=progress, threads=True, file_bytes=room)
+    return _object(run(work, descriptors=descriptors))
+
+
+def _check(
+    written: int, told: dict[str, Json], options: Options, limits: Limits, progress: Tell | None
+) -> dict[str, Json]:
+    """The result read again in another child, which must find the tensors that the first wrote."""
+
+    def work(tell: Tell) -> Json:
+        return converting.inspect_again(written, limits, options.digest, tell)
+
+    checked = _object(sandbox.run(work, limits=limits, progress=progress, descriptors=[written]))
+    if checked.get("fingerprint") != told.get("fingerprint"):
+        raise EngineError("convert.unsound", "the result holds other tensors than were written")
+    return checked
+
+
+def _object(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise EngineError("sandbox.crashed", "the child's answer makes no sense")
+    return value
+
+
+def _conversion(
+    source: Path, target: Path, told: dict[str, Json], checked: dict[str, Json]
+) -> Conversion:
+    dropped, kept = told.get("dropped"), told.get("kept")
+    weights, sha256 = told.get("weights"), checked.get("sha256")
+    tensors, size = checked.get("tensors"), checked.get("size")
+    return Conversion(
+        source=os.fspath(source),
+        target=os.fspath(target),
+        tensors=tensors if isinstance(tensors, int) else 0,
+        dropped=tuple(_dropped(dropped)),
+        kept=tuple(str(name) for name in kept) if isinstance(kept, list) else (),
+        weights=str(weights) if weights else None,
+        size=size if isinstance(size, int) else 0,
+        sha256=str(sha256) if sha256 else None,
+    )
+
+
+def _dropped(items: Json) -> Iterator[Dropped]:
+    for item in items if isinstance(items, list) else ():
+        match item:
+            case {"name": str(name), "why": str(why)}:
+                yield Dropped(name, why)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        # A pipe by that name must not hang us.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise FileError("read.missing", f"there is no {path}") from error
+    except OSError as error:
+        raise EngineError("read.failed", str(error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise FileError("read.not_a_file", f"{path} is not a file")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
+    """A new file beside the target, on the same file system, gone unless it was renamed."""
+    path = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        code = "disk.full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "convert.target"
+        raise EngineError(code, str(error)) from error
+    try:
+        yield path, fd
+    finally:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,88 @@
+"""What the target will hold: one piece for each of its tensors, in no particular order yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from scanner.convert import leaves
+from scanner.convert.options import Dropped
+from scanner.errors import Refused
+from scanner.tensors import Leaf, Tensor, TensorTable
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One tensor of the target. ``tensor`` says where its values come from; ``fd`` is the file
+    they are in; ``dtype`` differs from the tensor's when it is cast. ``values`` are bytes that we
+    made ourselves and stand in for the tensor's."""
+
+    name: str
+    tensor: Tensor
+    fd: int
+    dtype: str
+    shape: tuple[int, ...]
+    swapped: bool = False
+    values: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    pieces: tuple[Piece, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
+    weights: str | None = None
+
+    def keeping(self, pieces: Iterable[Piece], *dropped: Dropped) -> Plan:
+        """The same with these pieces and these further omissions."""
+        return replace(self, pieces=tuple(pieces), dropped=self.dropped + dropped)
+
+    def with_metadata(self, metadata: Mapping[str, str]) -> Plan:
+        return replace(self, metadata={**self.metadata, **metadata})
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def of_table(table: TensorTable, fd: int) -> Plan:
+    """Every tensor as it is, under its own name; what is no tensor is dropped."""
+    return Plan(
+        pieces=tuple(_named(table, fd)),
+        metadata=dict(table.metadata),
+        dropped=tuple(_dropped(leaves.lost(table.leaves))),
+    )
+
+
+def piece(tensor: Tensor, fd: int, *, name: str | None = None, swapped: bool = False) -> Piece:
+    """A tensor unchanged, but perhaps for its name."""
+    label = tensor.name if name is None else name
+    return Piece(label, tensor, fd, tensor.dtype, tensor.shape, swapped)
+
+
+def _named(table: TensorTable, fd: int) -> Iterable[Piece]:
+    uses = Counter(tensor.name for tensor in table)
+    taken: set[str] = set()
+    for tensor in table:
+        # With wrapper keys taken off, two tensors may come to one name; in full they differ.
+        name = tensor.name if uses[tensor.name] == 1 else dotted(tensor.path)
+        if not name or name in taken or name == "__metadata__":
+            raise Refused("convert.name", f"two tensors, or none, would be called {name!r}")
+        taken.add(name)
+        yield piece(tensor, fd, name=name, swapped=table.big_endian)
+
+
+def _dropped(lost: Iterable[Leaf]) -> Iterable[Dropped]:
+    """Leaves by what they lie in: an optimiser has thousands of numbers, and one line says so."""
+    groups: dict[str, list[Leaf]] = {}
+    for leaf in lost:
+        groups.setdefault(str(leaf.path[0]) if leaf.path else "", []).append(leaf)
+    for group in groups.values():
+        first = group[0]
+        if len(group) == 1:
+            yield Dropped(dotted(first.path), f"not a tensor: {first.type}")
+        else:
+            yield Dropped(
+                str(first.path[0]) if first.path else "", f"no tensors: {len(group)} values"
+            )
