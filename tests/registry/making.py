@@ -1,0 +1,69 @@
+"""Short ways to the rows and files that the registry's tests need, through the real use cases."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import struct
+from typing import Any
+
+from registry import catalogue, reports, uploads
+from registry.models import Artifact, Model, User, Version
+from registry.states import Role, Stage
+
+_numbers = itertools.count(1)
+PASSWORD = "a-long-enough-secret"
+
+
+def person(role: Role = Role.MEMBER, name: str | None = None) -> User:
+    return User.objects.create_user(name or f"{role}-{next(_numbers)}", password=PASSWORD, role=role)
+
+
+def model(owner: User | None = None, **fields: Any) -> Model:
+    fields.setdefault("name", f"Model {next(_numbers)}")
+    return catalogue.create_model(by=owner or person(), **fields)
+
+
+def version(of: Model | None = None, name: str = "1.0") -> Version:
+    of = of or model()
+    return catalogue.create_version(of, name=name, by=of.owner)
+
+
+def safetensors(salt: int = 0) -> bytes:
+    """A real, tiny safetensors file; ``salt`` tells one from another."""
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + struct.pack("<I", salt)
+
+
+def artifact(
+    of: Version | None = None, *, data: bytes | None = None, name: str = "tiny.safetensors"
+) -> Artifact:
+    of = of or version()
+    data = safetensors(next(_numbers)) if data is None else data
+    return uploads.receive([data], version=of, name=name, by=of.created_by)
+
+
+def judged(of: Artifact, verdict: str = "clean", format: str = "safetensors") -> Artifact:
+    """As if the engine had found this; tests that need its real word run the engine."""
+    data = {
+        "schema": 1,
+        "size": of.blob.size,
+        "format": format,
+        "hashes": {"sha256": of.blob_id, "autov2": of.blob_id[:10]},
+        "safety": {"verdict": verdict, "findings": [], "globals": []},
+        "identity": {"kind": "lora", "base": "sd1", "precision": "fp16"},
+        "scanner": {"version": "test", "policy": "test"},
+    }
+    reports.store(of.blob, data)
+    reports.describe(of.version)
+    return of
+
+
+def in_stage(stage: Stage, of: Version | None = None, *, verdict: str = "clean") -> Version:
+    """A version with one judged file that is in ``stage``, without the way there."""
+    of = of or version()
+    judged(artifact(of), verdict)
+    Version.objects.filter(pk=of.pk).update(stage=stage)
+    of.refresh_from_db()
+    return of

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Group
+
+from registry import catalogue
+from registry.errors import UserError
+from registry.models import Model, User, Version
+from registry.states import Role, Stage, Visibility
+from tests.registry import making
+
+pytestmark = pytest.mark.django_db
+
+
+def published(owner: User | None = None, **fields: object) -> Model:
+    model = making.model(owner, **fields)
+    making.in_stage(Stage.PUBLISHED, making.version(model))
+    return model
+
+
+def test_a_member_sees_what_is_published_and_what_is_their_own() -> None:
+    mara, noor = making.person(), making.person()
+    shown, hidden, own = published(noor), making.model(noor), making.model(mara)
+    seen = set(catalogue.visible_models(mara))
+    assert seen == {shown, own}
+    assert hidden not in seen
+
+
+def test_a_private_model_is_seen_by_its_owner_and_by_named_people_and_teams_only() -> None:
+    owner, named, in_team, other = (making.person() for _ in range(4))
+    team = Group.objects.create(name="painters")
+    in_team.groups.add(team)
+    model = published(owner, visibility=Visibility.PRIVATE)
+    model.shared_with.add(named)
+    model.shared_with_teams.add(team)
+    for person in (owner, named, in_team):
+        assert model in catalogue.visible_models(person)
+        assert catalogue.visible_versions(person).filter(model=model).exists()
+    assert model not in catalogue.visible_models(other)
+    assert model not in catalogue.visible_models(AnonymousUser())
+    assert not catalogue.visible_versions(other).filter(model=model).exists()
+
+
+def test_a_reviewer_sees_everything_that_may_need_a_decision() -> None:
+    model = making.model(visibility=Visibility.PRIVATE)
+    assert model in catalogue.visible_models(making.person(Role.REVIEWER))
+
+
+def test_unpublished_versions_of_a_published_model_stay_hidden() -> None:
+    model = published()
+    draft = making.version(model, "2.0")
+    reader = making.person()
+    assert model in catalogue.visible_models(reader)
+    assert draft not in catalogue.visible_versions(reader)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("copper", True), ("COPPER dusk", True), ("warm", True), ("copper zinc", False), ("%", False)],
+)
+def test_search_wants_every_word_somewhere(text: str, found: bool) -> None:
+    model = published(name="Copper Dusk", tags=["warm"])
+    assert (model in catalogue.search(Model.objects.all(), text)) is found
+
+
+def test_a_digest_finds_the_model_that_holds_the_file() -> None:
+    model = published()
+    digest = model.versions.get().artifacts.get().blob_id
+    assert list(catalogue.search(Model.objects.all(), digest[:12].upper())) == [model]
+
+
+def test_facets_count_models_not_versions() -> None:
+    model = published()
+    making.in_stage(Stage.PUBLISHED, making.version(model, "2.0"))
+    published()
+    facets = catalogue.facets(Model.objects.all())
+    assert facets["kind"] == [("lora", 2)]
+    assert facets["base"] == [("sd1", 2)]
+    assert facets["precision"] == [("fp16", 2)]
+
+
+def test_two_models_of_one_name_get_their_own_addresses() -> None:
+    first, second = making.model(name="Fern & Fable"), making.model(name="Fern & Fable")
+    assert (first.slug, second.slug) == ("fern-fable", "fern-fable-2")
+
+
+def test_a_name_without_a_letter_still_has_an_address() -> None:
+    assert making.model(name="蕨").slug == "model"
+
+
+def test_an_owner_cannot_use_a_name_twice() -> None:
+    owner = making.person()
+    making.model(owner, name="Fern")
+    with pytest.raises(UserError, match=r"name\.taken"):
+        making.model(owner, name="fern")
+
+
+def test_only_the_owner_or_an_admin_edits() -> None:
+    model = making.model()
+    for stranger in (making.person(), making.person(Role.REVIEWER)):
+        with pytest.raises(UserError, match=r"access\.denied"):
+            catalogue.edit_model(model, by=stranger, summary="mine")
+    catalogue.edit_model(model, by=making.person(Role.ADMIN), summary="tidied", tags=["New Tag"])
+    model.refresh_from_db()
+    assert model.summary == "tidied"
+    assert [tag.name for tag in model.tags.all()] == ["new-tag"]
+
+
+def test_the_queue_holds_what_waits_for_a_person_oldest_first() -> None:
+    waiting = [
+        making.in_stage(Stage.IN_REVIEW),
+        making.in_stage(Stage.QUARANTINED, verdict="malicious"),
+        making.in_stage(Stage.RECEIVED),
+    ]
+    making.in_stage(Stage.PUBLISHED)
+    Version.objects.filter(pk=waiting[2].pk).update(problem={"code": "engine.killed"})
+    assert list(catalogue.review_queue()) == waiting
+    assert catalogue.waiting_for_review() == 2
