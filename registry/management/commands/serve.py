@@ -1,0 +1,121 @@
+"""``manage.py serve``: the whole site on one machine, from one command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from registry import demo, startup
+from registry.env import ROOT, Env
+from registry.supervisor import Probe, Program, Supervisor
+
+THREADS = 8
+WEB_WORKERS = 2
+#: Workers wait for the first answer this long at most: the portal comes first.
+PATIENCE = 10.0
+
+
+class Command(BaseCommand):
+    help = "Prepare everything, then run the portal, the API, the workers and the sweeper."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._serve(settings.ENV)
+        except startup.StartError as error:
+            raise CommandError(str(error)) from error
+
+    def _serve(self, env: Env) -> None:
+        with startup.sole_owner(env.home), startup.listen(env.bind) as listener:
+            self._prepare(env)
+            host, port = startup.parse_bind(env.bind)
+            target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+            address = f"http://{f'[{target}]' if ':' in target else target}:{port}/"
+            supervisor = Supervisor(
+                programs(listener.fileno(), with_demo=env.demo and not demo.is_done()),
+                environ=_environ(),
+                say=self._say,
+                probe=Probe((target, port), _host_header(env)),
+                ready=lambda: self._line(f"Weighhouse is ready at {address}"),
+            )
+            supervisor.run()
+            self._line("Weighhouse has ended.")
+
+    def _prepare(self, env: Env) -> None:
+        self._line(f"Preparing {env.home} …")
+        call_command("migrate", verbosity=0, interactive=False)
+        startup.collect_static()
+        password = startup.first_admin(env.admin_password)
+        if password:
+            self._line(f"The first admin: name {startup.ADMIN}, password {password}")
+            self._line("This password is shown once; change it after signing in.")
+        # The programs open their own.
+        connections.close_all()
+
+    def _say(self, program: str, line: str) -> None:
+        self._line(f"{program:<7} │ {line}")
+
+    def _line(self, line: str) -> None:
+        try:
+            self.stdout.write(line)
+            self.stdout.flush()
+        except (BrokenPipeError, ValueError):
+            # Nobody reads any more: go on serving.
+            return
+
+
+def programs(listener: int, *, with_demo: bool) -> list[Program]:
+    """What runs: the web server on the inherited socket first, then what does the work."""
+    python = sys.executable
+    manage = (python, str(ROOT / "manage.py"))
+    web = Program(
+        "web",
+        (
+            *(python, "-m", "gunicorn", "registry.wsgi:application", "--chdir", str(ROOT)),
+            *("--bind", f"fd://{listener}", "--no-control-socket", "--log-level", "warning"),
+            *("--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
+            # gthread's workers beat on their own, so this does not end a long upload.
+            *("--threads", str(THREADS), "--timeout", "60", "--graceful-timeout", "4"),
+        ),
+        descriptors=(listener,),
+        # gunicorn passes it on to its workers.
+        orphaned_by=signal.SIGTERM,
+    )
+    running = [web, _worker("inspect", "inspect,convert"), _worker("smoke", "smoke")]
+    running.append(Program("sweeper", (*manage, "sweep"), patience=PATIENCE))
+    if with_demo:
+        running.append(Program("samples", (*manage, "demo"), patience=PATIENCE, once=True))
+    return running
+
+
+def _worker(name: str, queues: str) -> Program:
+    return Program(
+        name,
+        (
+            *(sys.executable, "-m", "celery", "--quiet", "--workdir", str(ROOT)),
+            *("-A", "registry.celery", "worker", "--pool", "solo", "--queues", queues),
+            *("--hostname", f"{name}@%h", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        patience=PATIENCE,
+    )
+
+
+def _environ() -> Mapping[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "registry.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _host_header(env: Env) -> str:
+    """A name under which the site answers, whatever hosts it was told to answer to."""
+    return next((host.lstrip("*.") for host in env.hosts if host.strip("*.")), "localhost")
