@@ -1,0 +1,141 @@
+"""Textual inversions and hypernetworks: small files whose names say what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scanner.identify.small import CONTEXTS
+from scanner.report import Embedding, Hypernetwork
+from scanner.tensors import Tensor, TensorTable
+
+#: An embedding file holds one tensor an encoder.
+_MOST_TENSORS = 8
+
+#: Names of the vectors by the encoder that they are for.
+_ENCODERS: Mapping[str, str] = {"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl",
+                                "text_encoders_0": "clip_l", "text_encoders_1": "clip_g"}  # fmt: skip
+_TOKEN = re.compile(r"<.+>|\*|emb_params|string_to_param\..+")
+_LAYER = re.compile(r"(?P<dim>\d+)(?:\.|\[)(?P<side>[01])\]?\.(?P<key>.+)")
+_HYPER_DIMS = frozenset({320, 640, 768, 1024, 1280, 32, 64})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    base: str | None
+    evidence: tuple[str, ...]
+    embedding: Embedding | None = None
+    hypernetwork: Hypernetwork | None = None
+
+
+def _leaf(table: TensorTable, name: str) -> object:
+    return next((leaf.value for leaf in table.leaves if leaf.path == (name,)), None)
+
+
+# -- textual inversion ---------------------------------------------------------------------------
+
+
+def embedding(table: TensorTable) -> Found | None:
+    """A textual inversion, or None."""
+    tensors = table.tensors
+    if not 0 < len(tensors) <= _MOST_TENSORS:
+        return None
+    if any(not 1 <= len(tensor.shape) <= 2 or tensor.shape[-1] == 0 for tensor in tensors):
+        return None
+    named = {tensor.name: tensor for tensor in tensors}
+    encoders = {_ENCODERS[name]: tensor for name, tensor in named.items() if name in _ENCODERS}
+    if encoders and len(encoders) == len(tensors):
+        return _several(table, encoders)
+    if all(_TOKEN.fullmatch(name) for name in named):
+        return _single(table, tensors)
+    # diffusers names the one tensor after its token, brackets or not.
+    lone = tensors[0]
+    if len(tensors) == 1 and "." not in lone.name and lone.shape[-1] in CONTEXTS:
+        return _single(table, tensors)
+    return None
+
+
+def _vectors(tensor: Tensor) -> int:
+    return tensor.shape[0] if len(tensor.shape) == 2 else 1
+
+
+def _several(table: TensorTable, encoders: Mapping[str, Tensor]) -> Found:
+    dims = {name: tensor.shape[-1] for name, tensor in encoders.items()}
+    if "t5xxl" in dims:
+        base: str | None = "sd3" if "clip_g" in dims else "flux" if "clip_l" in dims else None
+    elif "clip_g" in dims:
+        base = "sdxl"
+    else:
+        base = CONTEXTS.get(dims["clip_l"])
+    vectors = max(_vectors(tensor) for tensor in encoders.values())
+    tokens = _tokens(table, ())
+    words = " and ".join(f"{name} ({dim})" for name, dim in dims.items())
+    return Found(base, (f"vectors for {words}",), Embedding(vectors, tokens, dims))
+
+
+def _single(table: TensorTable, tensors: tuple[Tensor, ...]) -> Found:
+    width = tensors[0].shape[-1]
+    base = CONTEXTS.get(width) if width in (768, 1024, 32) else None
+    encoder = {768: "clip_l", 1280: "clip_g", 32: "clip_l", 1024: "openclip_h"}.get(
+        width, "unknown"
+    )
+    if width == 1280:
+        base = "sdxl"
+    tokens = _tokens(table, tuple(tensor.name for tensor in tensors))
+    vectors = sum(_vectors(tensor) for tensor in tensors)
+    return Found(base, (f"vectors {width} wide",), Embedding(vectors, tokens, {encoder: width}))
+
+
+def _tokens(table: TensorTable, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What the file calls its tokens: the keys of WebUI's dicts, or the tensor's own name."""
+    tokens: dict[str, None] = {}
+    for name in names:
+        if name != "emb_params":
+            tokens[name.removeprefix("string_to_param.")] = None
+    for leaf in table.leaves:
+        if len(leaf.path) == 2 and leaf.path[0] == "string_to_token":
+            tokens[str(leaf.path[1])] = None
+    return tuple(tokens)
+
+
+# -- hypernetwork --------------------------------------------------------------------------------
+
+
+def hypernetwork(table: TensorTable) -> Found | None:
+    """A hypernetwork: for each width two modules, one before the keys and one before the values."""
+    layers: dict[int, dict[str, Tensor]] = {}
+    for tensor in table:
+        match = _LAYER.fullmatch(tensor.name)
+        if match is None:
+            return None
+        dim = int(match["dim"])
+        if dim not in _HYPER_DIMS:
+            return None
+        if match["side"] == "0":
+            layers.setdefault(dim, {})[match["key"]] = tensor
+    if not layers:
+        return None
+    base = next((CONTEXTS[dim] for dim in (1024, 768, 32) if dim in layers), None)
+    dims = tuple(sorted(layers))
+    activation = _leaf(table, "activation_func")
+    return Found(
+        base,
+        (f"modules for widths {', '.join(map(str, dims))}",),
+        hypernetwork=Hypernetwork(
+            dims, _structure(table, layers), activation if isinstance(activation, str) else None
+        ),
+    )
+
+
+def _structure(table: TensorTable, layers: Mapping[int, Mapping[str, Tensor]]) -> tuple[float, ...]:
+    """Widths of the layers as multiples of the input, as the file says or its shapes do."""
+    said = _leaf(table, "layer_structure")
+    if isinstance(said, list) and said and all(isinstance(item, (int, float)) for item in said):
+        return tuple(float(item) for item in said)
+    dim, modules = next(iter(layers.items()))
+    widths = [1.0]
+    for key, tensor in modules.items():
+        if key.endswith("weight") and len(tensor.shape) == 2:
+            widths.append(tensor.shape[0] / dim)
+    return tuple(widths)
