@@ -50,7 +50,7 @@ def inspect(path: Path, progress: Progress, *, timeout: float = 3_600) -> Answer
 
 def convert(source: Path, target: Path, progress: Progress, *, timeout: float = 7_200) -> Answer:
     """Write ``target`` as safetensors. Status 1 says that the source was refused, and why."""
-    arguments = ["convert", str(source), str(target), "--digest", "--json", "--progress"]
+    arguments = ["convert", str(source), str(target), "--json", "--progress"]
     return _call(arguments, progress, timeout, fine={0, 1})
 
 

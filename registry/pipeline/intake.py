@@ -11,15 +11,19 @@ from registry.models import Blob
 
 
 def store(incoming: Incoming) -> Blob:
-    """The blob of these bytes, placed under a lock on its row: garbage collection takes the same
-    lock, so it cannot remove what is just coming back."""
+    """The blob of what has arrived."""
     incoming.finish()
+    return adopt(incoming.path, incoming.digest)
+
+
+def adopt(path: Path, digest: str) -> Blob:
+    """Move a finished local file, whose digest is known, into the store. This happens under a lock
+    on the blob's row: garbage collection takes the same lock, so it cannot remove what is just
+    coming back."""
     with transaction.atomic():
-        blob, _ = Blob.objects.get_or_create(
-            digest=incoming.digest, defaults={"size": incoming.size}
-        )
+        blob, _ = Blob.objects.get_or_create(digest=digest, defaults={"size": path.stat().st_size})
         Blob.objects.select_for_update().get(pk=blob.pk)
-        place(incoming.path, incoming.digest)
+        place(path, digest)
     return blob
 
 

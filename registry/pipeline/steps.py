@@ -16,7 +16,7 @@ from django.conf import settings
 from registry import blobs, engine, names, reports, serving
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Preview, SmokeTest, Version
-from registry.pipeline.intake import store_file
+from registry.pipeline.intake import adopt, store_file
 from registry.pipeline.runs import Outcome
 from registry.states import ArtifactRole, Stage, Step
 
@@ -98,11 +98,7 @@ def convert(version: Version, beat: Beat) -> Outcome:
             if answer.status:
                 refused.append((artifact, answer.data.get("error") or {}))
                 continue
-            blob = store_file(target)
-        # The result counts only after it was inspected like any stranger's file.
-        report_on(blob, progress)
-        if blob.verdict != serving.CLEAN:
-            raise EngineError("convert.unclean", f"{artifact.name} came out {blob.verdict}")
+            blob = _accept(target, artifact, progress)
         made.append((artifact, blob, _details(answer.data)))
 
     def commit() -> None:
@@ -114,6 +110,18 @@ def convert(version: Version, beat: Beat) -> Outcome:
 
     note = " ".join(f"{a.name} was not converted: {p.get('message', '')}" for a, p in refused)
     return Outcome(stages=(Stage.CONVERTED,), note=note.strip(), commit=commit)
+
+
+def _accept(path: Path, artifact: Artifact, progress: engine.Progress) -> Blob:
+    """Take a converted file in. It is inspected like any stranger's file before it counts, and the
+    digest that names it is the inspection's."""
+    answer = engine.inspect(path, progress)
+    verdict = answer.data["safety"]["verdict"]
+    if verdict != serving.CLEAN:
+        raise EngineError("convert.unclean", f"{artifact.name} came out {verdict}")
+    blob = adopt(path, answer.data["hashes"]["sha256"])
+    reports.store(blob, answer.data, seconds=answer.seconds)
+    return blob
 
 
 def needs_conversion(artifact: Artifact) -> bool:
