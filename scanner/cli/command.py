@@ -1,0 +1,136 @@
+"""Arguments in, exit status out. Each command's own module is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from scanner import __version__
+from scanner.errors import EngineError, ScannerError
+from scanner.report import SECTIONS
+
+CLEAN, NOT_CLEAN, FAILED = 0, 1, 2
+
+
+class _Command(Protocol):
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. 0 all is well, 1 some file is not, 2 usage or our own failure."""
+    arguments = _parser().parse_args(argv)
+    command: _Command = import_module(f"scanner.cli.{arguments.module}")  # type: ignore[assignment]
+    try:
+        return command.run(arguments)
+    except ScannerError as error:
+        if getattr(arguments, "json", False):
+            # For programs: the stable code beside the sentence on standard error.
+            print(json.dumps({"error": {"code": error.code, "message": error.message}}))
+        print(f"weighhouse: {error.message or error.code} [{error.code}]", file=sys.stderr)
+        return FAILED if isinstance(error, EngineError) else NOT_CLEAN
+    except BrokenPipeError:
+        # Whoever read our output has enough; flushing at exit would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    wrong = [part for part in wanted if part not in SECTIONS]
+    if wrong or not wanted:
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(SECTIONS)}")
+    return wanted
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scanner",
+        description="Reads Stable Diffusion model files without ever loading them.",
+        epilog="Exit status: 0 all is well, 1 some file is not, 2 usage or our own failure.",
+    )
+    parser.add_argument("--version", action="version", version=f"weighhouse {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _inspect(commands.add_parser("inspect", help="what files are, and whether they are safe"))
+    _convert(commands.add_parser("convert", help="write a file as safetensors"))
+    _smoke(commands.add_parser("smoke", help="make a small picture with a model"))
+    _explain(commands.add_parser("explain", help="show what loading a file would run"))
+    _policy(commands.add_parser("policy", help="print the names that are known or dangerous"))
+    return parser
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--progress", action="store_true", help="progress as JSON lines on standard error"
+    )
+
+
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="inspecting")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    parser.add_argument(
+        "--only", type=_sections, default=SECTIONS, metavar="SECTIONS",
+        help=f"only these sections of the report, with commas between: {', '.join(SECTIONS)}",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files at a time")
+    _output(parser)
+
+
+def _convert(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="converting")
+    parser.add_argument("source", type=Path, metavar="SRC")
+    parser.add_argument("target", type=Path, metavar="DST", help="the .safetensors file to write")
+    parser.add_argument("--precision", choices=("keep", "fp16", "bf16"), default="keep")
+    parser.add_argument(
+        "--prune", action="store_true", help="leave out what only training needs, and keep one UNet"
+    )
+    parser.add_argument(
+        "--weights", choices=("ema", "raw"), default="ema", help="which UNet --prune keeps"
+    )
+    parser.add_argument("--fix", choices=("position-ids",), action="append", default=[])
+    parser.add_argument("--vae", type=Path, metavar="FILE", help="put this file's VAE in")
+    parser.add_argument("--digest", action="store_true", help="the result's sha256 as well")
+    _output(parser)
+
+
+def _smoke(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="smoking")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a .safetensors file")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where pictures go")
+    parser.add_argument("--size", type=_positive, metavar="PIXELS")
+    parser.add_argument("--steps", type=_positive, metavar="N")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--prompt", action="append", default=[], metavar="TEXT")
+    parser.add_argument("--pictures", type=_positive, metavar="N")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--model", metavar="BASE", help="what the model is, where it is known")
+    _output(parser)
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="explaining")
+    parser.add_argument("path", type=Path, metavar="PATH")
+
+
+def _policy(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="policies")
+    parser.add_argument("--version", action="store_true", help="only which policy this is")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -1,0 +1,149 @@
+"""``inspect PATH…``: one report a file, in the order given."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanner import inspection, sandbox
+from scanner.cli import illustration, table
+from scanner.cli.command import CLEAN, FAILED, NOT_CLEAN
+from scanner.cli.opening import opened
+from scanner.cli.progress import Progress, Tell
+from scanner.cli.words import Paint, plain
+from scanner.errors import EngineError, FileError, ScannerError
+from scanner.formats.anomalies import finding
+from scanner.limits import DEFAULT
+from scanner.report import Format, Json, Report, Safety, Verdict, to_json
+from scanner.source import FileSource
+
+_ILLUSTRATED = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A report, or why there is none; ``ours`` means that the machine or we failed."""
+
+    report: dict[str, Json] | None = None
+    problem: str = ""
+    ours: bool = False
+
+
+def run(arguments: argparse.Namespace) -> int:
+    only: tuple[str, ...] = arguments.only
+    inspection.prepare(only)
+    paths = list(_files(arguments.paths))
+    progress = Progress(lines=arguments.progress, files=len(paths))
+    paint = Paint(sys.stdout)
+    status = CLEAN
+
+    def work(path: Path) -> _Outcome:
+        outcome = _inspect(path, only, progress.of(path.name))
+        progress.finished()
+        return outcome
+
+    for outcome in _each(work, paths, arguments.jobs):
+        progress.clear()
+        if outcome.report is None:
+            print(f"weighhouse: {plain(outcome.problem)}", file=sys.stderr)
+        elif arguments.json:
+            print(json.dumps(outcome.report), flush=True)
+        else:
+            print(table.text(outcome.report, paint), flush=True)
+        status = max(status, _status(outcome))
+    return status
+
+
+def _each(work: Callable[[Path], _Outcome], paths: list[Path], jobs: int) -> Iterator[_Outcome]:
+    if jobs == 1 or len(paths) < 2:
+        yield from map(work, paths)
+        return
+    # Threads only wait: each file is read by a process of its own.
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(work, paths)
+
+
+def _status(outcome: _Outcome) -> int:
+    if outcome.report is None or outcome.ours:
+        return FAILED
+    safety = outcome.report.get("safety")
+    clean = not isinstance(safety, dict) or safety.get("verdict") == Verdict.CLEAN
+    return CLEAN if clean else NOT_CLEAN
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files as given, and those in folders, sorted; hidden ones and links left out there."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                inner = Path(folder, name)
+                if not name.startswith(".") and inner.is_file() and not inner.is_symlink():
+                    yield inner
+
+
+def _inspect(path: Path, only: tuple[str, ...], tell: Tell | None) -> _Outcome:
+    try:
+        with opened(path) as fd:
+            return _jailed(fd, path.name, only, tell)
+    except EngineError as error:
+        return _Outcome(problem=error.message, ours=True)
+
+
+def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Outcome:
+    def work(told: Tell) -> Json:
+        report = inspection.inspect(
+            FileSource(fd), DEFAULT, only=only, progress=told if tell else None
+        )
+        return {**to_json(report), "sandbox": list(sandbox.held())}
+
+    ours = False
+    try:
+        body = sandbox.run(work, progress=tell, descriptors=[fd], threads="hashes" in only)
+    except ScannerError as error:
+        ours = isinstance(error, EngineError)
+        body = to_json(_unreadable(fd, error, only))
+    if not isinstance(body, dict):
+        raise EngineError("sandbox.crashed", "the child's answer makes no sense")
+    body["name"] = name
+    safety = body.get("safety")
+    if isinstance(safety, dict) and safety.get("verdict") in _ILLUSTRATED:
+        _illustrate(fd, safety)
+    return _Outcome(body, ours=ours)
+
+
+def _illustrate(fd: int, safety: dict[str, Json]) -> None:
+    """The pseudo-Python of a flagged file, by a child that has the decompiler at hand: importing
+    it takes longer than all else, and a clean file does without."""
+    if safety.get("decompiled") is not None or illustration.prepared():
+        return
+    illustration.prepare()
+    try:
+        safety["decompiled"] = sandbox.run(
+            lambda told: illustration.of(FileSource(fd)), descriptors=[fd]
+        )
+    except ScannerError:
+        # Without the picture the verdict and its evidence stand as they are.
+        return
+
+
+def _unreadable(fd: int, error: ScannerError, only: tuple[str, ...]) -> Report:
+    """The child died on the file: whatever it is, it is not clean."""
+    rule = "limit-reached" if isinstance(error, FileError) else "engine-error"
+    found = (finding(rule, f"{error.message} [{error.code}]"),)
+    safety = Safety(Verdict.UNREADABLE, found) if "safety" in only else None
+    return Report(
+        size=os.fstat(fd).st_size,
+        format=Format.UNKNOWN,
+        safety=safety,
+        scanner=inspection.versions(),
+    )

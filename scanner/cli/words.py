@@ -1,0 +1,43 @@
+"""Text for a terminal: nothing that a stranger wrote reaches it unescaped."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+_COLOURS = {
+    "clean": "32", "note": "36", "suspicious": "33", "unreadable": "35", "malicious": "31",
+    "dim": "2", "bold": "1",
+}  # fmt: skip
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def plain(text: str) -> str:
+    """Printable on one line; control and other odd characters as escapes."""
+    return (
+        "".join(
+            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+        )
+        .encode("utf-8", "backslashreplace")
+        .decode()
+    )
+
+
+def size(count: int) -> str:
+    """Decimal units, three digits."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value /= 1000
+        unit += 1
+    return f"{count} B" if not unit else f"{value:.3g} {_UNITS[unit]}"
+
+
+class Paint:
+    """Colours where they are seen: in a terminal, unless NO_COLOR is set."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+
+    def __call__(self, text: str, colour: str) -> str:
+        code = _COLOURS.get(colour)
+        return f"\x1b[{code}m{text}\x1b[0m" if self.coloured and code else text
