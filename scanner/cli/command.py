@@ -25,7 +25,7 @@ class _Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 all is well, 1 some file is not, 2 usage or our own failure."""
     arguments = _parser().parse_args(argv)
-    command: _Command = import_module(f"scanner.cli.{arguments.module}")  # type: ignore[assignment]
+    command: _Command = import_module(f"scanner.cli.{arguments.module}")
     try:
         return command.run(arguments)
     except ScannerError as error:

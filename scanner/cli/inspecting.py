@@ -114,7 +114,7 @@ def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Ou
         body = to_json(_unreadable(fd, error, only))
     if not isinstance(body, dict):
         raise EngineError("sandbox.crashed", "the child's answer makes no sense")
-    body["name"] = name
+    body = {"schema": body.pop("schema"), "name": name, **body}
     safety = body.get("safety")
     if isinstance(safety, dict) and safety.get("verdict") in _ILLUSTRATED:
         _illustrate(fd, safety)

@@ -36,6 +36,14 @@ def plausible(source: Source) -> bool:
     return len(head) == 9 and head[8:9] == b"{"
 
 
+def data_offset(source: Source) -> int | None:
+    """The end of the header by its length alone; None where there can be none."""
+    if not plausible(source):
+        return None
+    start = 8 + int.from_bytes(source.read(0, 8), "little")
+    return start if start <= source.size else None
+
+
 def read(source: Source, place: Place) -> Contents:
     length = int.from_bytes(source.read(0, 8), "little")
     start = 8 + length
