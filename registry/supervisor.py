@@ -293,9 +293,9 @@ class Supervisor:
         while self._known() and time.monotonic() < deadline and self._stops <= asked:
             self._wait(0.2)
             for pid in processes.reap():
-                if child := self._child_of(pid):
-                    self._drain(child)
-                    child.process = None
+                if ended := self._child_of(pid):
+                    self._drain(ended)
+                    ended.process = None
         _kill_descendants()
         self._probe.close()
 

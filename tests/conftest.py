@@ -1,0 +1,53 @@
+"""What every test may ask for: real servers and a browser, or a skip that says what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests import services
+
+
+def _running(service: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    try:
+        with service() as address:
+            yield address
+    except services.Absent as missing:
+        pytest.skip(f"needs {missing}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    yield from _running(services.postgres)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[str]:
+    """The URL of a RabbitMQ node of our own."""
+    yield from _running(services.rabbitmq)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The endpoint of an S3 server; any credentials will do."""
+    yield from _running(services.s3)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Debian's chromium is."""
+    if not Path(services.CHROMIUM).exists():
+        pytest.skip("needs chromium (apt-get install chromium)")
+    return services.CHROMIUM
+
+
+@pytest.fixture
+def clean_environ() -> dict[str, str]:
+    """The environment for a subprocess that is to be a site of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("WEIGHHOUSE_")}
+    return {**kept, "DJANGO_SETTINGS_MODULE": "registry.settings"}
