@@ -19,6 +19,8 @@ class Limits:
     stack_depth: int = 1_000_000
     marks: int = 100_000
     memo_entries: int = 2_000_000
+    # Calls, imports and mutations of one pickle, each.
+    events: int = 500_000
     # Digits of a decimal LONG: int() is quadratic, and no real file needs a long integer.
     integer_digits: int = 4_000
     string_bytes: int = 16 * MIB

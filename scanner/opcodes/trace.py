@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from scanner.opcodes.values import Call, Extension, Global, Persistent, Value
+from scanner.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """BUILD, SETITEM(S), APPEND(S) or ADDITEMS on something that is no plain container."""
+    """BUILD, SETITEM(S), APPEND(S) or ADDITEMS on something that is no plain container of the
+    fitting type; on the result of a call, too (the call holds the values as well)."""
 
     target: Value
     opcode: str
@@ -58,3 +60,7 @@ class Trace:
     file_offset: int | None = None
     #: The memo after STOP: a second pickle in the same stream may go on with it.
     memo: dict[int, Value] = field(default_factory=dict)
+    #: The member, to read the bytes around a finding again.
+    source: Source | None = None
+    #: Other ways in which some reader would follow the same bytes.
+    alternates: tuple[Trace, ...] = ()

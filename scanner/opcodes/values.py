@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 class Const:
     """None, bool, int, float, str, bytes (bytearray as bytes)."""
 
-    value: None | bool | int | float | str | bytes
+    value: bool | int | float | str | bytes | None
 
 
 @dataclass(eq=False, slots=True)
@@ -74,6 +74,8 @@ class Call:
     states: list[Value] = field(default_factory=list)
     items: list[tuple[Value, Value]] = field(default_factory=list)
     appended: list[Value] = field(default_factory=list)
+    #: The arguments are no literal tuple but made at load time; ``args`` holds that one value.
+    spread: bool = False
 
 
 Value = (

@@ -1,0 +1,96 @@
+"""A pickle as text, opcode by opcode. Never raises on hostile bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from scanner.errors import FileError
+from scanner.limits import Limits
+from scanner.opcodes.cursor import Argument, Cursor
+from scanner.opcodes.table import OPS
+from scanner.source import Source
+
+_SHOWN = 80
+_TEXT = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "GLOBAL", "INST"})
+_INTEGERS = frozenset({"LONG1", "LONG4"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One opcode. ``offset`` is relative to the member."""
+
+    offset: int
+    name: str
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.offset}: {self.name} {self.argument}".rstrip()
+
+
+def disassemble(source: Source, start: int, limits: Limits) -> Iterator[Line]:
+    """The opcodes from ``start`` up to STOP, or to the byte that cannot be read."""
+    cursor = Cursor(source, start, limits)
+    for _ in range(limits.opcodes):
+        offset = cursor.offset
+        try:
+            code = cursor.u1()
+            op = OPS.get(code)
+            if op is None:
+                yield Line(offset, f"byte 0x{code:02x}", "(no opcode)")
+                return
+            read = cursor.readers.get(op.shape)
+            argument = read() if read is not None else None
+        except FileError as error:
+            yield Line(offset, "(end)", error.message)
+            return
+        yield Line(offset, op.name, _shown(op.name, argument))
+        if op.name == "STOP":
+            return
+
+
+def windows(
+    source: Source, start: int, offsets: Set[int], limits: Limits
+) -> dict[int, tuple[str, ...]]:
+    """The opcodes around each offset, half before and half after it, in one pass: a pickle has
+    no beginning of an opcode that one could find backwards."""
+    reach = max(limits.window_opcodes // 2, 1)
+    before: deque[str] = deque(maxlen=reach)
+    found: dict[int, list[str]] = {}
+    # (how many more lines it wants, its offset), for the windows that are still open.
+    wanting: list[tuple[int, int]] = []
+    missing = len(offsets)
+    for line in disassemble(source, start, limits):
+        text = str(line)
+        for _, offset in wanting:
+            found[offset].append(text)
+        wanting = [(more - 1, offset) for more, offset in wanting if more > 1]
+        if line.offset in offsets:
+            found[line.offset] = [*before, text]
+            wanting.append((reach, line.offset))
+            missing -= 1
+        before.append(text)
+        if not missing and not wanting:
+            break
+    return {offset: tuple(lines) for offset, lines in found.items()}
+
+
+def _shown(name: str, argument: Argument) -> str:
+    if argument is None:
+        return ""
+    if isinstance(argument, tuple):
+        return " ".join(_text(part) for part in argument)
+    if not isinstance(argument, bytes):
+        return str(argument)
+    if name in _INTEGERS and len(argument) <= 64:
+        return str(int.from_bytes(argument, "little", signed=True))
+    if name in _TEXT:
+        return _text(argument)
+    shown = ascii(argument[:_SHOWN])
+    return shown + "…" if len(argument) > _SHOWN else shown
+
+
+def _text(raw: bytes) -> str:
+    shown = ascii(raw[:_SHOWN].decode("utf-8", "backslashreplace"))
+    return shown + "…" if len(raw) > _SHOWN else shown

@@ -1,0 +1,177 @@
+"""Which names a pickle may ask for: three tiers, decided by tables of exact names.
+
+Known good (``known_good``), dangerous (``dangerous``), and everything else: unknown.
+"""
+
+from __future__ import annotations
+
+# A table of facts: how Python 2 spelt its modules. No unpickler comes with it.
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from scanner.policy.dangerous import ATTRIBUTES, DANGEROUS, EXEMPT, JUDGED, LOADERS, ORDINARY
+from scanner.policy.entries import Danger, Judged, Known, Role
+from scanner.policy.known_good import KNOWN_GOOD
+from scanner.report import Tier
+
+__all__ = [
+    "VERSION",
+    "Danger",
+    "Judged",
+    "Known",
+    "Reason",
+    "Role",
+    "danger",
+    "is_loader",
+    "judged",
+    "known",
+    "tier",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a name is dangerous, and who says so."""
+
+    reason: str
+    reference: str
+
+
+_KNOWN = {(row.module, row.name): row for row in KNOWN_GOOD}
+_JUDGED = {(row.module, row.name): row for row in JUDGED}
+_NAMES: dict[tuple[str, str], Reason] = {}
+_MODULES: dict[str, Reason] = {}
+for _group in DANGEROUS:
+    _reason = Reason(_group.reason, _group.reference)
+    _MODULES.update(dict.fromkeys(_group.modules, _reason))
+    for _entry in _group.names:
+        _module, _, _name = _entry.partition(":")
+        _NAMES[_module, _name] = _reason
+
+_DUNDER = Reason("walks through a special attribute", "CVE-2025-1716")
+_WALK = Reason("walks through a module to what it imports", "CVE-2025-1716")
+_REACH = Reason("reaches an attribute that runs or loads code", "CVE-2025-1716")
+
+
+def _digest() -> str:
+    tables = (
+        KNOWN_GOOD,
+        DANGEROUS,
+        sorted(EXEMPT),
+        JUDGED,
+        sorted(LOADERS),
+        sorted(ATTRIBUTES),
+        sorted(ORDINARY),
+    )
+    return sha256(repr(tables).encode()).hexdigest()
+
+
+#: Changes whenever a table does: a report belongs to a digest and this version.
+VERSION = _digest()[:12]
+
+
+def spellings(module: str, name: str) -> tuple[tuple[str, str], ...]:
+    """The name as the file spells it, and as Python 3 maps what Python 2 wrote."""
+    mapped = NAME_MAPPING.get((module, name))
+    if mapped is None:
+        mapped = (IMPORT_MAPPING.get(module, module), name)
+    return ((module, name),) if mapped == (module, name) else (mapped, (module, name))
+
+
+@lru_cache(maxsize=4096)
+def known(module: str, name: str) -> Known | None:
+    """The row of a known-good name, in either spelling."""
+    for spelling in spellings(module, name):
+        if spelling in _KNOWN:
+            return _KNOWN[spelling]
+    return None
+
+
+@lru_cache(maxsize=4096)
+def judged(module: str, name: str) -> Judged | None:
+    """The row of a name that is judged by its arguments."""
+    for spelling in spellings(module, name):
+        if spelling in _JUDGED:
+            return _JUDGED[spelling]
+    return None
+
+
+def is_loader(module: str, name: str) -> bool:
+    """Whether bytes given to this name are loaded as a file."""
+    return any(spelling in LOADERS for spelling in spellings(module, name))
+
+
+@lru_cache(maxsize=4096)
+def danger(module: str, name: str) -> Reason | None:
+    """Why a name is dangerous; None if it is not known to be."""
+    if known(module, name) or judged(module, name):
+        return None
+    for spelling in spellings(module, name):
+        found = _dangerous(*spelling)
+        if found is not None:
+            return found
+    return None
+
+
+def tier(module: str, name: str) -> Tier:
+    if known(module, name):
+        return Tier.KNOWN
+    return Tier.DANGEROUS if danger(module, name) else Tier.UNKNOWN
+
+
+def _dangerous(module: str, name: str) -> Reason | None:
+    if (module, name) in EXEMPT:
+        return None
+    return _listed(module, name) or _walked(module, name)
+
+
+def _listed(module: str, name: str) -> Reason | None:
+    """In a table: the name, a name that it is an attribute of, or a module that it lies in."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        found = _NAMES.get((module, ".".join(parts[:end])))
+        if found is not None:
+            return found
+    # "torch" + "hub.load" is "torch.hub" + "load".
+    path = [*module.split("."), *parts[:-1]]
+    for end in range(len(path), 0, -1):
+        package = ".".join(path[:end])
+        if package in ORDINARY and package != module:
+            continue
+        if package in _MODULES:
+            return _MODULES[package]
+    for end in range(1, len(parts)):
+        inner = f"{module}.{'.'.join(parts[:end])}"
+        found = _NAMES.get((inner, ".".join(parts[end:])))
+        if found is not None:
+            return found
+    return None
+
+
+def _walked(module: str, name: str) -> Reason | None:
+    """Reached by walking from one object to the next."""
+    if f"{module}.{name}" in _MODULES:
+        return _WALK
+    parts = name.split(".")
+    for index, part in enumerate(parts):
+        bare = part.strip("_")
+        if part in ORDINARY and len(parts) == 1:
+            continue
+        if part.startswith("__") and part.endswith("__"):
+            return _DUNDER
+        # "collections" + "_sys" is a module, whatever is done with it.
+        if bare in _MODULES and (len(parts) > 1 or part != module.rpartition(".")[2]):
+            return _WALK
+        if index and _NAMES.get(("builtins", part)):
+            return _REACH
+    if len(parts) == 1:
+        return None
+    if parts[-1] in ATTRIBUTES:
+        return _REACH
+    # A class begins with a capital or is known; anything else on the way is a module or a function.
+    first = parts[0]
+    if not first[:1].isupper() and not first.lstrip("_")[:1].isupper() and not known(module, first):
+        return _WALK
+    return None

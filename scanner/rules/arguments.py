@@ -1,0 +1,270 @@
+"""Whether a call's arguments are those that genuine files pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scanner import policy
+from scanner.opcodes.values import (
+    Call,
+    Const,
+    DictValue,
+    Extension,
+    Global,
+    ListValue,
+    Persistent,
+    SetValue,
+    TupleValue,
+    Value,
+)
+from scanner.policy import Known, Role
+from scanner.report import Tier
+
+_FACTORIES = frozenset(
+    {
+        ("builtins", "list"), ("builtins", "dict"), ("builtins", "set"), ("builtins", "tuple"),
+        ("builtins", "int"), ("builtins", "float"), ("builtins", "str"), ("builtins", "bool"),
+        ("builtins", "bytearray"), ("builtins", "frozenset"), ("collections", "OrderedDict"),
+        ("collections", "Counter"), ("collections", "deque"), ("collections", "defaultdict"),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The argument at ``position`` is no ``word``; ``value`` is None where it is missing."""
+
+    position: int
+    word: str
+    value: Value | None
+
+
+def row(value: Value) -> Known | None:
+    """The known-good row of an imported name."""
+    return policy.known(value.module, value.name) if isinstance(value, Global) else None
+
+
+def made_by(value: Value) -> Known | None:
+    """The known-good row of the name whose call made the value."""
+    return row(value.callee) if isinstance(value, Call) else None
+
+
+def is_tensor(value: Value) -> bool:
+    made = made_by(value)
+    return made is not None and made.makes == "tensor"
+
+
+def literal_bytes(value: Value) -> bytes | None:
+    """Bytes that the file holds as they are, or as text for ``_codecs.encode``."""
+    if isinstance(value, Const):
+        return value.value if isinstance(value.value, bytes) else None
+    made = made_by(value)
+    if isinstance(value, Call) and made is not None and made.name == "encode":
+        text = value.args[0] if value.args else None
+        if isinstance(text, Const) and isinstance(text.value, str):
+            try:
+                return text.value.encode("latin-1")
+            except UnicodeEncodeError:
+                return None
+    return None
+
+
+def is_storage_id(value: Value) -> bool:
+    """torch's ("storage", type, key, location, numel), with None for a view in old files."""
+    if not isinstance(value, TupleValue) or not 5 <= len(value.items) <= 6:
+        return False
+    tag, kind, key, location, numel = value.items[:5]
+    known = row(kind)
+    return (
+        isinstance(tag, Const)
+        and tag.value == "storage"
+        and known is not None
+        and known.role is Role.TYPE
+        and "Storage" in known.name
+        and _text(key)
+        and _text(location)
+        and _int(numel)
+        and all(_none(view) or isinstance(view, TupleValue) for view in value.items[5:])
+    )
+
+
+def _const(*types: type) -> Callable[[Value], bool]:
+    def check(value: Value) -> bool:
+        return isinstance(value, Const) and isinstance(value.value, types)
+
+    return check
+
+
+def _int(value: Value) -> bool:
+    return isinstance(value, Const) and type(value.value) is int
+
+
+def _bool(value: Value) -> bool:
+    # Protocols 0 and 1 have no bool of their own; 0 and 1 do in old files.
+    return isinstance(value, Const) and value.value in (True, False) and value.value is not None
+
+
+_text = _const(str)
+_number = _const(int, float)
+
+
+def _none(value: Value) -> bool:
+    return isinstance(value, Const) and value.value is None
+
+
+def _bytes(value: Value) -> bool:
+    made = made_by(value)
+    named = made is not None and (made.module, made.name) in (
+        ("_codecs", "encode"), ("builtins", "bytes"), ("builtins", "bytearray"),
+    )  # fmt: skip
+    return named or (isinstance(value, Const) and isinstance(value.value, bytes))
+
+
+def _ints(value: Value) -> bool:
+    if isinstance(value, (TupleValue, ListValue)):
+        return all(_int(item) for item in value.items)
+    made = made_by(value)
+    return made is not None and (made.module, made.name) == ("torch", "Size")
+
+
+def _storage(value: Value) -> bool:
+    return isinstance(value, Persistent) and is_storage_id(value.id)
+
+
+def _hooks(value: Value) -> bool:
+    if _none(value):
+        return True
+    made = made_by(value)
+    return (
+        isinstance(value, Call)
+        and made is not None
+        and made.name == "OrderedDict"
+        and not (value.items or value.states or value.appended)
+        and all(isinstance(arg, (ListValue, TupleValue)) and not arg.items for arg in value.args)
+    )
+
+
+def _dict(value: Value) -> bool:
+    made = made_by(value)
+    return isinstance(value, DictValue) or (
+        made is not None and made.name in ("OrderedDict", "dict", "defaultdict", "AttributeDict")
+    )
+
+
+def _data(value: Value) -> bool:
+    """Anything that is not itself callable; the parts of it are judged where they are made."""
+    if isinstance(value, Global):
+        known = row(value)
+        return known is not None and known.role is not Role.CALLABLE
+    return not isinstance(value, Extension)
+
+
+def _object(value: Value) -> bool:
+    return made_by(value) is not None
+
+
+def _type(value: Value) -> bool:
+    """A class. One that is not listed is reported as an unknown name, and need not be twice."""
+    known = row(value)
+    if known is not None:
+        return known.role in (Role.TYPE, Role.OBJECT) or known.module == "builtins" or _cap(known)
+    return isinstance(value, Global) and policy.tier(value.module, value.name) is Tier.UNKNOWN
+
+
+def _cap(known: Known) -> bool:
+    return known.name[:1].isupper()
+
+
+def _dtype(value: Value) -> bool:
+    known, made = row(value), made_by(value)
+    if made is not None:
+        return made.name == "dtype" or made.module == "numpy.dtypes"
+    return known is not None and known.module == "torch" and known.role is Role.CONSTANT
+
+
+def _layout(value: Value) -> bool:
+    known, made = row(value), made_by(value)
+    return (made is not None and made.name == "_get_layout") or (
+        known is not None and known.role is Role.CONSTANT
+    )
+
+
+def _rebuilder(value: Value) -> bool:
+    known = row(value)
+    return (
+        known is not None
+        and known.role is Role.CALLABLE
+        and known.makes == "tensor"
+        # A trampoline to a trampoline has no genuine use.
+        and not known.name.startswith("_rebuild_from_type")
+    )
+
+
+def _factory(value: Value) -> bool:
+    known = row(value)
+    return _none(value) or (known is not None and (known.module, known.name) in _FACTORIES)
+
+
+def _bitgen(value: Value) -> bool:
+    known = row(value)
+    return known is not None and known.module.startswith("numpy.random._")
+
+
+def _constructor(value: Value) -> bool:
+    known = row(value)
+    return known is not None and known.name == "__bit_generator_ctor"
+
+
+#: The words of a schema.
+MATCHERS: dict[str, Callable[[Value], bool]] = {
+    "int": _int, "number": _number, "bool": _bool, "text": _text, "bytes": _bytes, "none": _none,
+    "plain": lambda value: isinstance(value, Const), "ints": _ints,
+    "tuple": lambda value: isinstance(value, TupleValue), "dict": _dict, "data": _data,
+    "storage": _storage, "hooks": _hooks, "tensor": is_tensor, "object": _object, "type": _type,
+    "dtype": _dtype, "layout": _layout, "rebuilder": _rebuilder, "factory": _factory,
+    "bitgen": _bitgen, "constructor": _constructor,
+    "scalar": lambda value: isinstance(value, Const) or row(value) is not None,
+}  # fmt: skip
+
+
+def mismatch(call: Call, known: Known) -> Mismatch | None:
+    """The first argument that does not fit the schema of ``known``."""
+    if call.spread:
+        return Mismatch(0, "literal tuple", call.args[0])
+    if call.kwargs is not None and not (
+        isinstance(call.kwargs, DictValue) and not call.kwargs.items
+    ):
+        return Mismatch(len(call.args), "keywords", call.kwargs)
+    words = known.schema.split()
+    for position, value in enumerate(call.args):
+        if position >= len(words) and not (words and words[-1].endswith("*")):
+            return Mismatch(position, "end of arguments", value)
+        word = words[min(position, len(words) - 1)].rstrip("?*")
+        if not any(MATCHERS[name](value) for name in word.split("|")):
+            return Mismatch(position, word, value)
+    if len(call.args) < sum(not word.endswith(("?", "*")) for word in words):
+        return Mismatch(len(call.args), words[len(call.args)], None)
+    return None
+
+
+def holds(value: Value, found: Callable[[Value], bool], *, depth: int = 8, width: int = 64) -> bool:
+    """Whether ``found`` is true of the value or of something in it, as far as the bounds reach."""
+    if found(value):
+        return True
+    if depth == 0:
+        return False
+    return any(holds(part, found, depth=depth - 1, width=width) for part in parts(value)[:width])
+
+
+def parts(value: Value) -> list[Value]:
+    """What a value is directly made of."""
+    match value:
+        case TupleValue() | ListValue() | SetValue():
+            return list(value.items)
+        case DictValue():
+            return [part for pair in value.items for part in pair]
+        case Call():
+            return [value.callee, *value.args]
+        case _:
+            return []

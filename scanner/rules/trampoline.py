@@ -1,0 +1,43 @@
+"""A known-good name that is made to call, or to take for a dtype, something that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.opcodes.trace import Trace
+from scanner.opcodes.values import Call, Extension, Global, TupleValue
+from scanner.report import Finding, Severity
+from scanner.rules.arguments import Mismatch, mismatch, row
+from scanner.rules.base import Rule
+
+RULE = Rule(
+    "trampoline",
+    Severity.MALICIOUS,
+    "A known name is given something to call that is not on the known-good list.",
+)
+_WORDS = frozenset({"rebuilder", "dtype", "constructor"})
+
+
+def check(trace: Trace) -> Iterator[Finding]:
+    for call in trace.calls:
+        known = row(call.callee)
+        if known is None:
+            continue
+        found = mismatch(call, known)
+        if found is not None and is_one(found):
+            yield RULE.finding(
+                trace,
+                call.offset,
+                call.opcode,
+                target=call.callee,
+                argument=TupleValue(call.args),
+                detail=f"Argument {found.position + 1} is not: {found.word}.",
+            )
+
+
+def is_one(found: Mismatch) -> bool:
+    """Whether a mismatch hands a callable to where the callee is chosen, or a class to where a
+    dtype belongs (torch calls it)."""
+    return not _WORDS.isdisjoint(found.word.split("|")) and isinstance(
+        found.value, (Global, Call, Extension)
+    )
