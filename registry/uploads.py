@@ -31,11 +31,13 @@ def receive(
     name: str,
     by: User,
     expected: int | None = None,
+    sha256: str = "",
     limit: int | None = None,
 ) -> Artifact:
     """Stream ``chunks`` into the store and add them to ``version`` as ``name``.
 
     ``expected`` is the announced size in bytes; fewer raise ``UserError("upload.incomplete")``.
+    An announced ``sha256`` is held against what arrived: ``UserError("file.digest_mismatch")``.
     Nothing is left behind on any error.
     """
     check_may_add(version, by=by)
@@ -49,7 +51,13 @@ def receive(
             incoming.write(chunk)
         if expected is not None and incoming.size < expected:
             raise UserError("upload.incomplete", received=incoming.size, expected=expected)
+        check_digest(incoming, sha256)
         return keep(incoming, version=version, name=name, by=by)
+
+
+def check_digest(incoming: Incoming, announced: str) -> None:
+    if announced and announced.strip().lower() != incoming.digest:
+        raise UserError("file.digest_mismatch", actual=incoming.digest)
 
 
 def receive_path(path: Path, *, version: Version, by: User, name: str | None = None) -> Artifact:

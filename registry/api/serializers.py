@@ -1,0 +1,303 @@
+"""The shapes that go in and out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from registry import catalogue, serving
+from registry.models import ApiToken, Artifact, Event, Model, Preview, StepRun, User, Version
+from registry.states import EventKind, Kind, RunState, Stage, Visibility
+
+TRIGGER_WORDS = 64
+TAGS = 32
+
+
+def _address(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:
+    """An absolute address, so that a client can follow it as it is."""
+    return str(serializer.context["request"].build_absolute_uri(reverse(name, args=args)))
+
+
+def _user(serializer: serializers.BaseSerializer[Any]) -> catalogue.Visitor:
+    return cast(catalogue.Visitor, serializer.context["request"].user)
+
+
+class VersionBrief(serializers.ModelSerializer[Version]):
+    """A version as its model lists it."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Version
+        fields = (
+            "id", "name", "stage", "kind", "base", "precision", "verdict",
+            "created_at", "published_at", "url",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_url(self, version: Version) -> str:
+        return _address(self, "api:version", version.pk)
+
+
+class ModelOut(serializers.ModelSerializer[Model]):
+    owner = serializers.CharField(source="owner.username", read_only=True)
+    tags = serializers.SerializerMethodField()
+    versions = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Model
+        fields = (
+            "id", "slug", "name", "summary", "description", "kind", "base", "tags", "licence",
+            "visibility", "owner", "created_at", "updated_at", "downloads", "versions", "url",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_tags(self, model: Model) -> list[str]:
+        return [tag.name for tag in model.tags.all()]
+
+    @extend_schema_field(VersionBrief(many=True))
+    def get_versions(self, model: Model) -> Any:
+        # ``seen`` is prefetched with what the caller may know of; a new model has none.
+        return VersionBrief(getattr(model, "seen", []), many=True, context=self.context).data
+
+    def get_url(self, model: Model) -> str:
+        return _address(self, "api:model", model.slug)
+
+
+class ModelIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    summary = serializers.CharField(max_length=240, required=False, allow_blank=True)
+    description = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=40), max_length=TAGS, required=False
+    )
+    licence = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
+
+
+class ModelChange(ModelIn):
+    shared_with = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User.objects.filter(is_active=True),
+        many=True,
+        required=False,
+        help_text="Who sees a private model besides its owner.",
+    )
+
+
+class VersionIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=80)
+    notes = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
+    trigger_words = serializers.ListField(
+        child=serializers.CharField(max_length=200), max_length=TRIGGER_WORDS, required=False
+    )
+
+
+class NoteIn(serializers.Serializer[Any]):
+    note = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
+
+
+class UploadedOut(serializers.ModelSerializer[Artifact]):
+    """What an upload answers."""
+
+    size = serializers.IntegerField(source="blob.size", read_only=True)
+    sha256 = serializers.CharField(source="blob_id", read_only=True)
+
+    class Meta:
+        model = Artifact
+        fields: tuple[str, ...] = ("id", "name", "role", "size", "sha256")
+        read_only_fields = fields
+
+
+class UploadedManyOut(serializers.Serializer[Any]):
+    artifacts = UploadedOut(many=True, read_only=True)
+
+
+class ArtifactOut(UploadedOut):
+    format = serializers.CharField(source="blob.format", read_only=True)
+    verdict = serializers.SerializerMethodField(help_text="Null until the file was inspected.")
+    servable = serializers.SerializerMethodField(help_text="Whether a download is allowed now.")
+    report_url = serializers.SerializerMethodField()
+    download_url = serializers.SerializerMethodField()
+
+    class Meta(UploadedOut.Meta):
+        fields = (
+            *UploadedOut.Meta.fields,
+            "format", "verdict", "servable", "downloads", "report_url", "download_url",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_verdict(self, artifact: Artifact) -> str | None:
+        return artifact.blob.verdict or None
+
+    def get_servable(self, artifact: Artifact) -> bool:
+        return serving.refusal(artifact) is None
+
+    def get_report_url(self, artifact: Artifact) -> str:
+        return _address(self, "api:report", artifact.pk)
+
+    def get_download_url(self, artifact: Artifact) -> str:
+        return _address(self, "api:download", artifact.pk)
+
+
+class FoundOut(ArtifactOut):
+    """An artifact that a look-up found, with where it belongs."""
+
+    model = serializers.CharField(source="version.model.slug", read_only=True)
+    version = serializers.IntegerField(source="version_id", read_only=True)
+    stage = serializers.ChoiceField(source="version.stage", choices=Stage.choices, read_only=True)
+
+    class Meta(ArtifactOut.Meta):
+        fields = (*ArtifactOut.Meta.fields, "model", "version", "stage")
+        read_only_fields = fields
+
+
+class PreviewOut(serializers.ModelSerializer[Preview]):
+    small = serializers.SerializerMethodField()
+    medium = serializers.SerializerMethodField()
+    full = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Preview
+        fields = (
+            "id", "position", "width", "height", "prompt", "seed", "parameters",
+            "small", "medium", "full",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_small(self, preview: Preview) -> str:
+        return _address(self, "api:preview", preview.pk, "small")
+
+    def get_medium(self, preview: Preview) -> str:
+        return _address(self, "api:preview", preview.pk, "medium")
+
+    def get_full(self, preview: Preview) -> str:
+        return _address(self, "api:preview", preview.pk, "full")
+
+
+class EventOut(serializers.ModelSerializer[Event]):
+    actor = serializers.SerializerMethodField(help_text="Null where the pipeline acted.")
+
+    class Meta:
+        model = Event
+        fields = ("id", "at", "kind", "actor", "was", "to", "note")
+        read_only_fields = fields
+
+    def get_actor(self, event: Event) -> str | None:
+        return event.actor.username if event.actor else None
+
+
+class ProgressOut(serializers.Serializer[Any]):
+    """Work under way; all null where there is none."""
+
+    step = serializers.CharField(allow_null=True, help_text="inspect, convert or smoke")
+    percent = serializers.IntegerField(allow_null=True)
+    state = serializers.CharField(allow_null=True, help_text="waiting or running")
+    activity = serializers.CharField(allow_blank=True)
+
+
+class ProblemOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    step = serializers.CharField()
+
+
+class VersionOut(serializers.ModelSerializer[Version]):
+    model = serializers.CharField(source="model.slug", read_only=True)
+    created_by = serializers.CharField(source="created_by.username", read_only=True)
+    trigger_words = serializers.ListField(child=serializers.CharField(), read_only=True)
+    progress = serializers.SerializerMethodField()
+    problem = serializers.SerializerMethodField(help_text="Why a person is needed, or null.")
+    artifacts = serializers.SerializerMethodField()
+    previews = serializers.SerializerMethodField()
+    events = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Version
+        fields = (
+            "id", "name", "model", "stage", "stage_since", "progress", "problem", "kind", "base",
+            "precision", "verdict", "notes", "trigger_words", "created_by", "created_at",
+            "published_at", "artifacts", "previews", "events", "url",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(ProgressOut)
+    def get_progress(self, version: Version) -> dict[str, object]:
+        live = StepRun.objects.filter(
+            version=version, state__in=[RunState.WAITING, RunState.RUNNING]
+        ).first()
+        if live is None:
+            return {"step": None, "percent": None, "state": None, "activity": ""}
+        return {
+            "step": live.step,
+            "percent": live.percent,
+            "state": live.state,
+            "activity": live.activity,
+        }
+
+    @extend_schema_field(ProblemOut(allow_null=True))
+    def get_problem(self, version: Version) -> Any:
+        return version.problem or None
+
+    @extend_schema_field(ArtifactOut(many=True))
+    def get_artifacts(self, version: Version) -> Any:
+        files = Artifact.objects.filter(version=version).select_related("blob", "version")
+        return ArtifactOut(files, many=True, context=self.context).data
+
+    @extend_schema_field(PreviewOut(many=True))
+    def get_previews(self, version: Version) -> Any:
+        pictures = Preview.objects.filter(version=version)
+        return PreviewOut(pictures, many=True, context=self.context).data
+
+    @extend_schema_field(EventOut(many=True))
+    def get_events(self, version: Version) -> Any:
+        return EventOut(_events(version, _user(self)), many=True, context=self.context).data
+
+    def get_url(self, version: Version) -> str:
+        return _address(self, "api:version", version.pk)
+
+
+def _events(version: Version, user: catalogue.Visitor) -> list[Event]:
+    """The journal: all of it for whoever works on the version, its moves for other members."""
+    if not isinstance(user, User):
+        return []
+    events = Event.objects.filter(version=version).select_related("actor")
+    if not (user.is_reviewer or catalogue.may_edit(user, version.model)):
+        events = events.filter(kind=EventKind.MOVED)
+    return list(events)
+
+
+class TokenOut(serializers.ModelSerializer[ApiToken]):
+    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "hint", "scopes", "created_at", "expires_at", "last_used_at")
+        read_only_fields = fields
+
+
+class MeOut(serializers.ModelSerializer[User]):
+    token = serializers.SerializerMethodField(help_text="Null in a portal session.")
+
+    class Meta:
+        model = User
+        fields = ("username", "email", "role", "token")
+        read_only_fields = fields
+
+    @extend_schema_field(TokenOut(allow_null=True))
+    def get_token(self, user: User) -> Any:
+        token = self.context["request"].auth
+        return TokenOut(token).data if isinstance(token, ApiToken) else None
+
+
+class ErrorOut(serializers.Serializer[Any]):
+    """Every error. ``code`` is stable; further fields depend on it."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
