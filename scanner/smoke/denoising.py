@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import diffusers
 import numpy as np
 import torch
 from PIL import Image
 
 from scanner.smoke.outcome import Check, Outcome
+from scanner.smoke.parts import Pipeline, Vae
 from scanner.smoke.reference import drawn, pixels
 
 TIMESTEP = 500
@@ -39,15 +39,13 @@ class Errors:
         return self.v if prediction == "v" else self.epsilon
 
 
-def latents_of(vae: diffusers.AutoencoderKL, image: Image.Image) -> torch.Tensor:
+def latents_of(vae: Vae, image: Image.Image) -> torch.Tensor:
     """The picture in latent space, unscaled."""
     planes = torch.from_numpy(pixels(image).transpose(2, 0, 1)[np.newaxis] * 2 - 1)
-    mode = vae.encode(planes.to(vae.device, vae.dtype)).latent_dist.mode()
-    assert isinstance(mode, torch.Tensor)
-    return mode
+    return vae.encode(planes.to(vae.device, vae.dtype)).latent_dist.mode()
 
 
-def measure(pipeline: diffusers.DiffusionPipeline, size: int) -> Errors:
+def measure(pipeline: Pipeline, size: int) -> Errors:
     """One forward pass of a text-to-image pipeline, with an empty prompt."""
     with torch.inference_mode():
         clean = latents_of(pipeline.vae, drawn(size)) * pipeline.vae.config.scaling_factor
@@ -68,7 +66,7 @@ def measure(pipeline: diffusers.DiffusionPipeline, size: int) -> Errors:
 
 
 def _forward(
-    pipeline: diffusers.DiffusionPipeline, noisy: torch.Tensor, time: torch.Tensor, size: int
+    pipeline: Pipeline, noisy: torch.Tensor, time: torch.Tensor, size: int
 ) -> torch.Tensor:
     encoded = pipeline.encode_prompt(
         prompt="",
@@ -80,11 +78,9 @@ def _forward(
     if len(encoded) == 4:  # SDXL: pooled text and the sizes that it was trained with
         sizes = torch.tensor([[size, size, 0, 0, size, size]], device=noisy.device)
         conditions = {"text_embeds": encoded[2], "time_ids": sizes.to(noisy.dtype)}
-    sample = pipeline.unet(
+    return pipeline.unet(
         noisy, time, encoder_hidden_states=encoded[0], added_cond_kwargs=conditions
     ).sample
-    assert isinstance(sample, torch.Tensor)
-    return sample
 
 
 def _error(predicted: torch.Tensor, wanted: torch.Tensor) -> float:

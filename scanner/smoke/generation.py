@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import diffusers
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import Mode
 from scanner.smoke.prompts import Prompt
 from scanner.smoke.reference import drawn, mask
@@ -17,7 +17,7 @@ SAMPLER = "DDIM"
 
 
 def picture(
-    pipeline: diffusers.DiffusionPipeline,
+    pipeline: Pipeline,
     mode: Mode,
     prompt: Prompt,
     *,

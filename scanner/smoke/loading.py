@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 
@@ -11,7 +12,6 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
-    DiffusionPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
@@ -24,6 +24,7 @@ from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from scanner.smoke.bases import Base
+from scanner.smoke.parts import Pipeline, Scheduler
 from scanner.smoke.plan import Generate, Mode
 from scanner.smoke.tokenizer import END, START, vocabulary
 from scanner.smoke.weights import State
@@ -44,9 +45,7 @@ _ENCODERS: Mapping[str, type] = {
 _PREDICTION: Mapping[str, str] = {"epsilon": "epsilon", "v": "v_prediction"}
 
 
-def pipeline(
-    plan: Generate, state: State, dtype: torch.dtype, prediction: str
-) -> DiffusionPipeline:
+def pipeline(plan: Generate, state: State, dtype: torch.dtype, prediction: str) -> Pipeline:
     """The whole model on the CPU in ``dtype``. A missing tensor stays on the meta device."""
     base = plan.base
     parts: dict[str, object] = {
@@ -67,7 +66,7 @@ def pipeline(
         }  # fmt: skip
     if plan.mode is Mode.PIX2PIX and base.is_xl:
         extras["is_cosxl_edit"] = False
-    built = _PIPELINES[plan.mode, base.is_xl](**parts, **extras)
+    built = cast(Pipeline, _PIPELINES[plan.mode, base.is_xl](**parts, **extras))
     built.set_progress_bar_config(disable=True)
     return built
 
@@ -80,14 +79,15 @@ def vae(base: Base, state: State, dtype: torch.dtype) -> torch.nn.Module:
     return _single(AutoencoderKL, base, "vae", state, dtype, 3)
 
 
-def scheduler(base: Base, prediction: str) -> DDIMScheduler:
+def scheduler(base: Base, prediction: str) -> Scheduler:
     """DDIM: deterministic, and the same for every base."""
-    return DDIMScheduler.from_pretrained(
+    made = DDIMScheduler.from_pretrained(  # type: ignore[no-untyped-call]
         str(base.folder),
         subfolder="scheduler",
         local_files_only=True,
         prediction_type=_PREDICTION[prediction],
     )
+    return cast(Scheduler, made)
 
 
 def _single(
@@ -107,7 +107,7 @@ def _single(
 
 def _text_encoder(base: Base, part: str, state: State, dtype: torch.dtype) -> torch.nn.Module:
     # A pipeline's from_single_file calls the same function, but takes nothing but a path.
-    module = create_diffusers_clip_model_from_ldm(
+    module = create_diffusers_clip_model_from_ldm(  # type: ignore[no-untyped-call]
         _ENCODERS[part],
         state,
         subfolder=part,
@@ -123,7 +123,8 @@ def _tokenizer(pad: str) -> CLIPTokenizer:
     vocab, merges = vocabulary()
     return CLIPTokenizer(
         vocab=vocab,
-        merges=merges,
+        # Annotated as strings; the tokenizer behind it takes pairs.
+        merges=merges,  # type: ignore[arg-type]
         unk_token=END,
         bos_token=START,
         eos_token=END,

@@ -95,11 +95,10 @@ def plan(identity: Identity, table: TensorTable) -> Plan | Result:
         )
     if identity.kind != "checkpoint":
         return skipped("smoke.kind", f"there is no picture to make with {_kind(identity.kind)}")
-    if identity.base not in BASES:
-        return skipped(
-            "smoke.base", f"models of base {identity.base or 'unknown'} cannot be run here yet"
-        )
-    return _checkpoint(identity, identity.base, table)
+    base = identity.base or "unknown"
+    if base not in BASES:
+        return skipped("smoke.base", f"models of base {base} cannot be run here yet")
+    return _checkpoint(identity, base, table)
 
 
 def _kind(kind: str) -> str:
@@ -111,9 +110,9 @@ def _vae(identity: Identity) -> Plan | Result:
     if broken:
         return broken
     part = identity.components.get("vae")
-    arch = part.arch if part else None
+    arch = (part.arch if part else None) or "unknown"
     if arch not in _VAES:
-        return skipped("smoke.base", f"VAEs of the kind {arch or 'unknown'} cannot be run here yet")
+        return skipped("smoke.base", f"VAEs of the kind {arch} cannot be run here yet")
     return RoundTrip(_VAES[arch])
 
 

@@ -48,4 +48,5 @@ def mask(size: int) -> Image.Image:
 
 def pixels(image: Image.Image) -> Pixels:
     """Height × width × 3, from 0 to 1."""
-    return np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    values: Pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
+    return values

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import diffusers
+from typing import cast
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scanner.smoke import loading, picture, previews, weights
 from scanner.smoke.denoising import latents_of
 from scanner.smoke.outcome import Check, Outcome, Result, failed, verdict
+from scanner.smoke.parts import Vae
 from scanner.smoke.plan import RoundTrip
 from scanner.smoke.prompts import Prompt
 from scanner.smoke.reference import drawn, pixels
@@ -30,12 +32,12 @@ def show(plan: RoundTrip, setting: Setting) -> Result:
     finite = weights.finite_check(state)
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
-    vae = loading.vae(plan.base, state, torch.float32)
-    loaded = weights.unloaded_check([("vae", vae)])
+    module = loading.vae(plan.base, state, torch.float32)
+    loaded = weights.unloaded_check([("vae", module)])
     if loaded.outcome is Outcome.FAILED:
         return failed("smoke.incomplete", loaded.message, (finite, loaded))
     setting.progress(0, 1)
-    made = returned(vae.to(setting.device), size)
+    made = returned(cast(Vae, module.to(setting.device)), size)
     setting.progress(1, 1)
     figures = picture.measure(made)
     judged = picture.judge([figures])
@@ -48,12 +50,12 @@ def show(plan: RoundTrip, setting: Setting) -> Result:
     return Result(verdict(checks), checks, images)
 
 
-def returned(vae: diffusers.AutoencoderKL, size: int) -> Pixels:
+def returned(vae: Vae, size: int) -> Pixels:
     """The reference picture after the round trip: height × width × 3, not clipped if not finite."""
     with torch.inference_mode():
         decoded = vae.decode(latents_of(vae, drawn(size))).sample
     values = (decoded[0].float().cpu().permute(1, 2, 0) + 1) / 2
-    return np.clip(values.numpy(), 0.0, 1.0)
+    return np.clip(np.asarray(values.numpy(), dtype=np.float32), 0.0, 1.0)
 
 
 def check(made: Pixels, size: int) -> Check:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import diffusers
 import torch
 
 from scanner.smoke import denoising, generation, loading, picture, previews, prompts, weights
 from scanner.smoke.bases import Effort
 from scanner.smoke.outcome import Check, Outcome, Picture, Result, failed, verdict
+from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import Generate, Mode
 from scanner.smoke.setting import Setting, image
 
@@ -69,7 +69,7 @@ def _effort(plan: Generate, setting: Setting) -> Effort:
     )
 
 
-def _denoising(plan: Generate, pipeline: diffusers.DiffusionPipeline, size: int) -> list[Check]:
+def _denoising(plan: Generate, pipeline: Pipeline, size: int) -> list[Check]:
     """Whether the UNet works. Where an SD2 file does not say what it predicts, the better fit
     goes into the scheduler."""
     errors = denoising.measure(pipeline, size)
@@ -84,7 +84,7 @@ def _denoising(plan: Generate, pipeline: diffusers.DiffusionPipeline, size: int)
 
 def _pictures(
     plan: Generate,
-    pipeline: diffusers.DiffusionPipeline,
+    pipeline: Pipeline,
     effort: Effort,
     setting: Setting,
     checks: tuple[Check, ...],

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from scanner.errors import EngineError
+from scanner.smoke.bases import BASES
+from scanner.smoke.options import Options
+from scanner.smoke.prompts import SHEET, sheet
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"size": 0}, {"size": 100}, {"size": 4096}, {"steps": 0}, {"steps": 1000}, {"seed": -1},
+        {"pictures": 0}, {"device": "tpu"},
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(EngineError, match=r"smoke\.option"):
+        Options(**given)  # type: ignore[arg-type]
+
+
+def test_every_base_has_prompts_and_configs() -> None:
+    for name, base in BASES.items():
+        wanted = max(base.gpu.pictures, base.cpu.pictures)
+        assert len(SHEET[name]) >= wanted
+        for part in ("unet", "vae", *base.text_encoders):
+            assert (base.folder / part / "config.json").is_file()
+        assert (base.folder / "scheduler" / "scheduler_config.json").is_file()
+
+
+def test_a_seed_counts_up_from_picture_to_picture() -> None:
+    assert [prompt.seed for prompt in sheet("sd1", 3, seed=7)] == [7, 8, 9]
+
+
+def test_own_prompts_keep_the_seeds_of_the_sheet() -> None:
+    own = sheet("sd1", 1, own=("one", "two"))
+    assert [(prompt.text, prompt.seed) for prompt in own] == [("one", 1001), ("two", 1002)]
