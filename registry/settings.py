@@ -162,6 +162,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["registry.api.schema.without_twins"],
+    "ENUM_NAME_OVERRIDES": {
+        "Kind": "registry.states.Kind",
+        "EventKind": "registry.states.EventKind",
+        "Role": "registry.states.Role",
+        "ArtifactRole": "registry.states.ArtifactRole",
+        "Stage": "registry.states.Stage",
+        "Visibility": "registry.states.Visibility",
+    },
 }
 
 CELERY_BROKER_URL = ENV.broker
