@@ -53,7 +53,7 @@ def lay_out(plan: Plan) -> Layout:
         raise Refused(
             "convert.dtype", f"{', '.join(odd)}: {', '.join(names[:5])}", tensors=len(names)
         )
-    ordered = sorted(plan.pieces, key=lambda piece: (_RANK[piece.dtype], piece.name.encode()))
+    ordered = sorted(plan.pieces, key=lambda piece: (_RANK[piece.dtype], piece.name))
     header = _header(ordered, plan.metadata)
     start = len(header)
     placed = []
