@@ -1,0 +1,208 @@
+"""The issues: each names its tensors and, where there is one, the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from scanner.health import values
+from scanner.health.values import Pass, Progress
+from scanner.identify import leftovers, matching, probes
+from scanner.identify.leftovers import Use
+from scanner.limits import Limits
+from scanner.report import HealthIssue, Identity, State
+from scanner.tensors import Tensor, TensorTable
+
+_POSITIONS = 77
+
+
+def check(
+    table: TensorTable, identity: Identity, limits: Limits, progress: Progress | None = None
+) -> tuple[HealthIssue, ...]:
+    """Every issue, worst first. Reads all weights once; ``progress`` is told bytes done and all.
+
+    Call ``health.prepare`` before a jail shuts: it needs numpy."""
+    found = values.scan(table, progress)
+    issues = [*_values(table, identity, found), *_positions(table), *_contents(table, identity)]
+    rank = ("error", "warning", "note").index
+    issues.sort(key=lambda issue: rank(issue.severity))
+    return tuple(issues[: limits.findings])
+
+
+# -- values --------------------------------------------------------------------------------------
+
+
+def _count(names: tuple[str, ...] | list[str]) -> str:
+    return "1 tensor" if len(names) == 1 else f"{len(names):,} tensors"
+
+
+def _does(names: tuple[str, ...] | list[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many
+
+
+def _values(table: TensorTable, identity: Identity, found: Pass) -> Iterator[HealthIssue]:
+    nan = tuple(name for name, scan in found.scans.items() if scan.nan)
+    if nan:
+        yield HealthIssue(
+            "nan", "error",
+            f"{_count(nan)} {_does(nan, 'holds', 'hold')} values that are not numbers (NaN). "
+            "Pictures turn out black or broken; no conversion mends this.", nan,
+        )  # fmt: skip
+    infinite = tuple(name for name, scan in found.scans.items() if scan.infinite)
+    if infinite:
+        yield HealthIssue(
+            "infinite", "error",
+            f"{_count(infinite)} {_does(infinite, 'holds', 'hold')} infinite values, as a cast to "
+            "fp16 of too large ones leaves. No conversion mends this.", infinite,
+        )  # fmt: skip
+    if found.unreadable:
+        yield HealthIssue(
+            "unreadable", "error",
+            f"The bytes of {_count(found.unreadable)} cannot be read.", found.unreadable,
+        )  # fmt: skip
+    yield from _constants(table, identity, found)
+    yield from _halves(table, found)
+    yield from _duplicates(found)
+
+
+def _constants(table: TensorTable, identity: Identity, found: Pass) -> Iterator[HealthIssue]:
+    """Matrices of one value are damage; vectors of zeros or ones are what training begins with,
+    and an adapter begins with a zero half."""
+    zero: list[str] = []
+    constant: list[str] = []
+    for tensor in table:
+        scan = found.scans.get(tensor.name)
+        if scan is None or scan.constant is None or tensor.numel < 2 or not _weighs(tensor):
+            continue
+        (zero if scan.zero else constant).append(tensor.name)
+    severity = "note" if identity.adapter is not None else "warning"
+    if zero:
+        yield HealthIssue(
+            "zero", severity,
+            f"{_count(zero)} {_does(zero, 'is', 'are')} all zeros: untrained or blanked.",
+            tuple(zero),
+        )  # fmt: skip
+    if constant:
+        yield HealthIssue(
+            "constant", severity,
+            f"{_count(constant)} {_does(constant, 'holds', 'hold')} one value throughout.",
+            tuple(constant),
+        )  # fmt: skip
+
+
+def _weighs(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith(("F", "BF")) and len(tensor.shape) >= 2
+
+
+def _halves(table: TensorTable, found: Pass) -> Iterator[HealthIssue]:
+    """fp32 whose every value is an fp16 value: half the size at no loss. Bf16-born values have
+    too wide a range and do not pass."""
+    fp32 = [tensor for tensor in table if tensor.dtype == "F32" and tensor.name in found.scans]
+    fit = tuple(
+        tensor.name for tensor in fp32 if found.scans[tensor.name].halves and tensor.numel > 0
+    )
+    saved = sum(tensor.nbytes for tensor in fp32 if found.scans[tensor.name].halves) // 2
+    # Zeros and ones fit anywhere: a few tensors of them are no disguise.
+    if 4 * saved < sum(tensor.nbytes for tensor in fp32) or not fit:
+        return
+    every = len(fit) == len(fp32)
+    yield HealthIssue(
+        "fp16-in-fp32", "note",
+        f"{'All' if every else 'Of'} {len(fp32):,} fp32 tensors{'' if every else f', {len(fit):,}'} "
+        f"hold nothing that fp16 cannot: converting with --precision fp16 saves "
+        f"{saved / 1e6:,.1f} MB{' without any loss' if every else ', not all of it without loss'}.",
+        fit,
+    )  # fmt: skip
+
+
+def _duplicates(found: Pass) -> Iterator[HealthIssue]:
+    extra = tuple(name for group in found.duplicates for name in group[1:])
+    if extra:
+        yield HealthIssue(
+            "duplicate", "note",
+            f"{_count(extra)} {_does(extra, 'repeats', 'repeat')} the values of another one in "
+            "the file.", extra,
+        )  # fmt: skip
+
+
+def _positions(table: TensorTable) -> Iterator[HealthIssue]:
+    """Merging tools average the indices too: 76 becomes 75.9975 and is cut to 75."""
+    damaged = [
+        tensor.name
+        for tensor in table
+        if tensor.name.endswith("position_ids") and tensor.numel == _POSITIONS
+        and (held := probes.values(tensor, big_endian=table.big_endian)) is not None
+        and held != tuple(float(index) for index in range(_POSITIONS))
+    ]  # fmt: skip
+    if damaged:
+        yield HealthIssue(
+            "position-ids", "warning",
+            "The text encoder's position ids are not 0 to 76, so it loses words of the prompt. "
+            "Converting with --fix position-ids restores them.", tuple(damaged),
+        )  # fmt: skip
+
+
+# -- contents ------------------------------------------------------------------------------------
+
+
+def _contents(table: TensorTable, identity: Identity) -> Iterator[HealthIssue]:
+    makers: tuple[Callable[[], Iterator[HealthIssue]], ...] = (
+        lambda: _gaps(identity), lambda: _absent(identity), lambda: _surplus(table, identity),
+    )  # fmt: skip
+    for make in makers:
+        yield from make()
+
+
+def _gaps(identity: Identity) -> Iterator[HealthIssue]:
+    for name, component in identity.components.items():
+        if component.missing:
+            yield HealthIssue(
+                "missing", "error",
+                f"The {name} lacks {_count(component.missing)} of {component.arch}: loaders fail, "
+                "or fill in noise.", component.missing,
+            )  # fmt: skip
+        if component.misshapen:
+            yield HealthIssue(
+                "misshapen", "error",
+                f"In the {name}, {_count(component.misshapen)} "
+                f"{_does(component.misshapen, 'has', 'have')} a shape that {component.arch} has "
+                "not.", component.misshapen,
+            )  # fmt: skip
+
+
+def _absent(identity: Identity) -> Iterator[HealthIssue]:
+    if identity.kind not in ("checkpoint", "unet"):
+        return
+    lacking = {name for name, part in identity.components.items() if part.state is State.ABSENT}
+    severity = "warning" if identity.kind == "checkpoint" else "note"
+    if "vae" in lacking:
+        yield HealthIssue(
+            "no-vae",
+            severity,
+            "There is no VAE: loaders need one beside it. Converting with --vae FILE puts one in.",
+        )
+    encoders = sorted(name for name in lacking if name.startswith("text_encoder"))
+    if encoders:
+        yield HealthIssue(
+            "no-text-encoder",
+            severity,
+            f"There is no {' and no '.join(encoders)}: loaders need it beside the file.",
+        )
+
+
+def _surplus(table: TensorTable, identity: Identity) -> Iterator[HealthIssue]:
+    owners = leftovers.owners(table, matching.census(table))
+    ema = tuple(name for name, owner in owners.items() if owner == Use.EMA)
+    if ema and identity.ema == "full":
+        yield HealthIssue(
+            "ema",
+            "note",
+            "Both copies of the UNet are in the file. For generating pictures one is enough: "
+            "converting with --prune drops the EMA copy, with --weights ema the other one.",
+        )
+    extra = tuple(name for name, owner in owners.items() if owner in (Use.OPTIMISER, Use.LOSS))
+    if extra:
+        yield HealthIssue(
+            "training-leftovers", "warning",
+            f"{_count(extra)} {_does(extra, 'is', 'are')} only of use to the training (optimiser, "
+            "loss or discriminator): converting with --prune drops them.", extra,
+        )  # fmt: skip

@@ -1,0 +1,220 @@
+"""Where a file's bytes go: every one in a named row, and what could go without loss."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from scanner.extents import Extent, Part
+from scanner.identify import leftovers, matching, precision
+from scanner.identify.leftovers import Use
+from scanner.report import HealthIssue, Identity, Ledger, LedgerRow
+from scanner.tensors import Storage, Tensor, TensorTable
+
+#: What rows call the components and uses; a diffusion transformer is no UNet.
+_LABELS: Mapping[str, str] = {
+    "unet": "UNet", "ema": "EMA", "text_encoder": "CLIP", "text_encoder_2": "CLIP 2",
+    "text_encoder_3": "CLIP 3", "vae": "VAE", "image_encoder": "image encoder",
+    "depth_model": "depth model", Use.SCHEDULE.value: "schedule buffers",
+    Use.OPTIMISER.value: "optimiser state", Use.LOSS.value: "loss and discriminator",
+    Use.OTHER.value: "other tensors",
+}  # fmt: skip
+_ARCHITECTURES: Mapping[str, str] = {
+    "clip-l": "CLIP-L", "openclip-h": "OpenCLIP-H", "openclip-g": "OpenCLIP-G", "t5-xxl": "T5-XXL",
+}  # fmt: skip
+_KINDS: Mapping[str, str] = {
+    "lora": "LoRA", "embedding": "embedding", "hypernetwork": "hypernetwork",
+    "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "t2i_adapter": "T2I-Adapter",
+    "upscaler": "upscaler", "clip_vision": "CLIP vision", "unet": "UNet",
+    "text_encoder": "text encoder",
+}  # fmt: skip
+_PARTS: Mapping[Part, str] = {
+    Part.PICKLE: "pickle", Part.HEADER: "container overhead", Part.PADDING: "container overhead",
+    Part.OTHER: "other members",
+}  # fmt: skip
+_REMOVABLE = frozenset({"ema", Use.OPTIMISER.value, Use.LOSS.value})
+_UNUSED = "storage that no tensor uses"
+
+#: (row, whether it can go)
+_Row = tuple[str, bool]
+
+
+def account(
+    size: int,
+    extents: tuple[Extent, ...],
+    table: TensorTable | None,
+    identity: Identity,
+    health: tuple[HealthIssue, ...] = (),
+) -> Ledger:
+    """Attribute ``size`` bytes; the rows and ``unexplained`` add up to it exactly.
+
+    ``health`` may prove that fp32 tensors hold fp16 values, which lowers the lossless minimum.
+    """
+    sums: dict[_Row, int] = defaultdict(int)
+    owners = _Owners(table, identity)
+    for extent in extents:
+        if extent.part is Part.STORAGE:
+            for row, count in owners.shares(extent):
+                sums[row] += count
+        elif extent.part in _PARTS:
+            sums[(_PARTS[extent.part], False)] += extent.size
+    rows = [LedgerRow(what, count, gone) for (what, gone), count in sums.items() if count]
+    rows.sort(key=lambda row: (_OVERHEAD.get(row.what, 0), -row.bytes))
+    explained = sum(row.bytes for row in rows)
+    removable = sum(row.bytes for row in rows if row.removable)
+    minimum = size - removable - owners.halved(health)
+    return Ledger(
+        rows=tuple(rows),
+        removable=removable,
+        lossless_minimum=minimum,
+        unexplained=size - explained,
+        summary=_summary(size, rows, removable, minimum, size - explained),
+    )
+
+
+_OVERHEAD: Mapping[str, int] = {
+    "schedule buffers": 1, "other tensors": 1, _UNUSED: 2, "pickle": 3, "other members": 3,
+    "container overhead": 3,
+}  # fmt: skip
+
+
+class _Owners:
+    """Which row each stored byte belongs to."""
+
+    def __init__(self, table: TensorTable | None, identity: Identity) -> None:
+        self._identity = identity
+        self._tensors: dict[str, list[Tensor]] = defaultdict(list)
+        self._owner: Mapping[str, str] = {}
+        if table is not None:
+            self._owner = leftovers.owners(table, matching.census(table))
+            for tensor in table:
+                self._tensors[tensor.storage.key].append(tensor)
+
+    def _row(self, tensor: Tensor) -> _Row:
+        owner = self._owner[tensor.name]
+        if owner == Use.OTHER and not self._identity.components:
+            label = _KINDS.get(self._identity.kind, _LABELS[owner])
+        else:
+            label = self._label(owner)
+        removable = owner in _REMOVABLE and not self._sole(owner)
+        if owner == Use.SCHEDULE:
+            return label, removable
+        kept = precision.of(tensor) or self._beside(owner)
+        return (f"{label} {kept}" if kept else label), removable
+
+    def _sole(self, owner: str) -> bool:
+        """An EMA copy without a UNet beside it is the model."""
+        return owner == "ema" and self._identity.ema != "full"
+
+    def _label(self, owner: str) -> str:
+        component = self._identity.components.get(owner)
+        arch = component.arch if component else None
+        if owner.startswith("text_encoder") and "text_encoder_2" in self._identity.components:
+            return _ARCHITECTURES.get(arch or "", _LABELS[owner])
+        if owner.startswith("text_encoder") and arch == "openclip-h":
+            return "OpenCLIP-H"
+        if owner == "unet" and arch is not None and arch.startswith(("sd3", "flux")):
+            return "transformer"
+        return _LABELS[owner]
+
+    def _beside(self, owner: str) -> str | None:
+        """Counters and position ids go with the component that they serve."""
+        component = self._identity.components.get(owner)
+        return component.precision if component else None
+
+    def shares(self, extent: Extent) -> Iterable[tuple[_Row, int]]:
+        """The extent's bytes by row. What is packed is shared out as its content is."""
+        tensors = self._tensors.get(extent.key, [])
+        if not tensors:
+            return [((_UNUSED, True), extent.size)]
+        storage = tensors[0].storage
+        claimed = self._claimed(tensors, storage)
+        return _scaled(claimed, storage.nbytes, extent.size)
+
+    def _claimed(self, tensors: list[Tensor], storage: Storage) -> dict[_Row, int]:
+        """Bytes of the storage by row; of aliases the first one counts."""
+        counts: dict[_Row, int] = defaultdict(int)
+        end = 0
+        for tensor in sorted(tensors, key=lambda item: item.byte_offset):
+            start, stop = tensor.byte_offset, tensor.byte_offset + _reach(tensor)
+            fresh = min(stop, storage.nbytes) - max(start, end)
+            if fresh > 0:
+                counts[self._row(tensor)] += fresh
+                end = max(end, stop)
+        unused = storage.nbytes - sum(counts.values())
+        if unused > 0:
+            counts[(_UNUSED, True)] += unused
+        return counts
+
+    def halved(self, health: tuple[HealthIssue, ...]) -> int:
+        """Bytes that fp16 would save in what stays, where health proved it harmless."""
+        proven = {
+            name for issue in health if issue.issue == "fp16-in-fp32" for name in issue.tensors
+        }
+        seen: set[tuple[str, int]] = set()
+        saved = 0
+        for tensors in self._tensors.values() if proven else ():
+            for tensor in tensors:
+                place = tensor.storage.key, tensor.byte_offset
+                if tensor.name in proven and place not in seen and not self._row(tensor)[1]:
+                    seen.add(place)
+                    saved += tensor.nbytes // 2
+        return saved
+
+
+def _reach(tensor: Tensor) -> int:
+    """Bytes from the tensor's first element to its last."""
+    if tensor.packed_bytes is not None or tensor.contiguous:
+        return tensor.nbytes
+    if tensor.numel == 0:
+        return 0
+    elements = 1 + sum(
+        (size - 1) * step for size, step in zip(tensor.shape, tensor.stride, strict=True)
+    )
+    return elements * tensor.nbytes // tensor.numel
+
+
+def _scaled(counts: Mapping[_Row, int], content: int, size: int) -> list[tuple[_Row, int]]:
+    """Shares of ``size`` in proportion to ``counts`` of ``content``; the largest takes the rest."""
+    if content == size or content == 0:
+        return list(counts.items()) or [((_UNUSED, True), size)]
+    shares = {row: count * size // content for row, count in counts.items()}
+    largest = max(shares, key=lambda row: shares[row])
+    shares[largest] += size - sum(shares.values())
+    return list(shares.items())
+
+
+# -- the sentence ----------------------------------------------------------------------------------
+
+
+def _gb(count: int) -> str:
+    """Decimal gigabytes with two digits, or megabytes and kilobytes below ten of the next."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit / 10 or name == "kB":
+            return (
+                f"{count / unit:,.2f} {name}"
+                if count < 100 * unit
+                else f"{count / unit:,.0f} {name}"
+            )
+    return f"{count} B"
+
+
+def _summary(
+    size: int, rows: list[LedgerRow], removable: int, minimum: int, unexplained: int
+) -> str:
+    unit, name = (1e9, "GB") if size >= 1e8 else (1e6, "MB") if size >= 1e5 else (1e3, "kB")
+    # What rounds to nothing is left to the rows.
+    named = [f"{row.what} {row.bytes / unit:.2f}" for row in rows if row.bytes >= unit / 200] or [
+        f"{row.what} {row.bytes / unit:.2f}" for row in rows[:1]
+    ]
+    text = f"{size / unit:,.2f} {name} = {' + '.join(named) if named else 'nothing known'}"
+    if removable >= unit / 200:
+        text += f"; {removable / unit:.2f} removable"
+        if any(row.removable and row.what.startswith("EMA") for row in rows):
+            text += " (which of the two copies stays is a choice that is always named)"
+    if minimum < size and size - minimum >= unit / 200:
+        gib = f" ({minimum / 2**30:.2f} GiB)" if name == "GB" else ""
+        text += f"; lossless minimum {minimum / unit:.2f} {name}{gib}"
+    if unexplained:
+        text += f"; unexplained {_gb(unexplained)}"
+    return text + "."
