@@ -38,7 +38,7 @@ def write_torch_zip(target: Path | int, tree: Tree, *, root: str = "archive") ->
     """Write ``tree`` so that ``torch.load(weights_only=True)`` reads it: to a path, which must
     not exist, or to an open empty file."""
     with _descriptor(target) as fd:
-        archive = _Archive(fd)
+        archive = Archive(fd)
         pickle = Pickle()
         archive.add(f"{root}/data.pkl", pickle.finished(tree))
         archive.add(f"{root}/byteorder", b"little")
@@ -63,13 +63,16 @@ def _descriptor(target: Path | int) -> Iterator[int]:
         os.close(fd)
 
 
-class _Archive:
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+class Archive:
+    """Stored members one after another, then the directory. ``target`` is an open empty file."""
+
+    def __init__(self, target: int) -> None:
+        self._fd = target
         self._at = 0
         self._members: list[_Member] = []
 
     def add(self, name: str, data: bytes) -> None:
+        """One member that is in memory."""
         self.stream(name, len(data), (data,))
 
     def stream(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
@@ -89,6 +92,7 @@ class _Archive:
         self._at = after
 
     def close(self) -> None:
+        """Write the directory; the file itself stays open."""
         start = self._at
         for member in self._members:
             self._write(_central(member))
