@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +63,8 @@ def _each(work: Callable[[Path], _Outcome], paths: list[Path], jobs: int) -> Ite
     if jobs == 1 or len(paths) < 2:
         yield from map(work, paths)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     # Threads only wait: each file is read by a process of its own.
     with ThreadPoolExecutor(jobs) as pool:
         yield from pool.map(work, paths)

@@ -83,6 +83,8 @@ ANOMALIES: dict[str, Anomaly] = {
     "truncated": Anomaly(_UNREADABLE, "The file ends before its tensors do."),
     "storage-missing": Anomaly(_SUSPICIOUS, "A storage that a tensor needs is not in the file."),
     "storage-size": Anomaly(_SUSPICIOUS, "A storage's record is larger than the storage."),
+    "storage-padding": Anomaly(_NOTE, "A storage's record is a little larger than the storage."),
+    "storage-unused": Anomaly(_NOTE, "A storage that no tensor uses."),
     "storage-alias": Anomaly(
         _SUSPICIOUS, "One storage is used with two element types or two sizes."
     ),

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from scanner import policy
 from scanner.limits import Limits
 from scanner.opcodes import machine
 from scanner.opcodes.trace import Trace
+from scanner.opcodes.values import Const, Value
+from scanner.report import Tier
 from scanner.source import Source
 
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 #: Pickles in one stream; accelerate and joblib write a handful.
 MOST_IN_A_STREAM = 1_000
 #: A trial reading of bytes that are probably no pickle may be short.
@@ -59,14 +63,21 @@ def has_mark(head: bytes) -> bool:
 
 
 def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Stream:
-    """Every pickle from ``start`` on. The memo goes along: one Unpickler that loads twice keeps
-    it, and a later pickle may use what an earlier one put there."""
+    """Every pickle from ``start`` on, each as a fresh load reads it. One Unpickler that loads
+    twice keeps its memo: where a later pickle needs that, or turns dangerous by it, it is traced
+    with the earlier ones' memo as well."""
     traces: list[Trace] = []
     at, opcodes = start, 0
-    memo = None
+    memo: dict[int, Value] = {}
     while at < source.size and len(traces) < MOST_IN_A_STREAM:
         left = replace(limits, opcodes=max(limits.opcodes - opcodes, 1))
-        trace = machine.trace(source, at, left, member=member, memo=memo)
+        trace = machine.trace(source, at, left, member=member)
+        if memo and not is_torch_magic(traces[0]):
+            carried = machine.trace(source, at, left, member=member, memo=memo)
+            if is_fatal(trace) and not is_fatal(carried):
+                trace = carried
+            elif _dangerous(carried) - _dangerous(trace):
+                traces.append(carried)
         if traces and not (credible(trace) or has_mark(source.peek(at, 2))):
             break
         traces.append(trace)
@@ -74,8 +85,21 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
         at = max(trace.end, at)
         if is_fatal(trace):
             break
-        memo = dict(trace.memo)
+        memo = {**memo, **trace.memo}
     return Stream(tuple(traces), at)
+
+
+def is_torch_magic(trace: Trace) -> bool:
+    """Whether the pickle is torch's magic number: ``torch.load`` reads what follows afresh."""
+    return isinstance(trace.result, Const) and trace.result.value == TORCH_MAGIC
+
+
+def _dangerous(trace: Trace) -> set[str]:
+    return {
+        str(use.target)
+        for use in trace.imports
+        if policy.tier(use.target.module, use.target.name) is Tier.DANGEROUS
+    }
 
 
 def trial(source: Source, limits: Limits, member: str, start: int = 0) -> Trace | None:

@@ -144,7 +144,8 @@ def _children(path: Path, value: Value) -> list[tuple[Path, Value]] | None:
         for index, (key_value, item) in enumerate(pairs):
             key = _key(key_value)
             if key in _TRANSPARENT:
-                children.append((path, item))
+                if _pairs(item):
+                    children.append((path, item))
             else:
                 children.append(((*path, index if key is None else key), item))
         return children

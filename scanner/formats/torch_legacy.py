@@ -15,14 +15,13 @@ from scanner.report import Format
 from scanner.source import Source
 from scanner.tensors import Storage
 
-MAGIC = 0x1950A86A20F9469CFC6C
 _PICKLES = 5
 _SYSTEM, _OBJECT, _KEYS = 2, 3, 4
 
 
 def is_legacy(traces: tuple[Trace, ...]) -> bool:
     """Whether a stream of pickles begins with torch's magic number."""
-    return bool(traces) and constant(traces[0].result) == MAGIC
+    return bool(traces) and pickles.is_torch_magic(traces[0])
 
 
 def read(source: Source, place: Place, stream: pickles.Stream) -> Contents:

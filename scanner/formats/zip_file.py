@@ -26,6 +26,8 @@ _SMALL_TEXT = frozenset(
     {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
 )
 _SMALL = 64
+#: Some writers round a storage's record up; torch aligns to 64 bytes.
+_ALIGNMENT = 64
 #: Local headers looked for in bytes that no directory lists.
 _STRAYS = 64
 
@@ -168,13 +170,19 @@ def _storage_records(found: _Records, claims: list[Claim], collector: Collector)
         used.add(member.label)
         collector.extents.append(Extent(member.offset, member.packed.size, Part.STORAGE, claim.key))
         if claim.nbytes != member.size:
-            rule = "storage-bounds" if claim.nbytes > member.size else "storage-size"
+            rule = _size_rule(member.size - claim.nbytes)
             detail = f"{claim.nbytes} bytes claimed, {member.size} there."
             collector.note(rule, detail, member=member.label, offset=member.offset)
         _pickle_in_storage(member, collector)
     if missing:
         collector.note("storage-missing", f"{missing} of {len(claims)}.")
     return used
+
+
+def _size_rule(surplus: int) -> str:
+    if surplus < 0:
+        return "storage-bounds"
+    return "storage-padding" if surplus < _ALIGNMENT else "storage-size"
 
 
 def _pickle_in_storage(member: Member, collector: Collector) -> None:
@@ -203,9 +211,23 @@ def _other(member: Member, folder: str, collector: Collector) -> bool:
     if inner in _SMALL_TEXT and member.size <= _SMALL and _is_text(member):
         collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))
         return False
-    _any(member, collector)
     lower = inner.lower()
+    if lower.startswith("data/") and _unused(member, collector):
+        return False
+    _any(member, collector)
     return lower == _CONSTANTS or lower.startswith("code/")
+
+
+def _unused(member: Member, collector: Collector) -> bool:
+    """A tensor's record without a tensor: plain bytes are no harm, anything else is looked into."""
+    if member.method != records.STORED:
+        return False
+    with_mark = pickles.has_mark(member.packed.peek(0, 2))
+    if with_mark or pickles.trial(member.packed, collector.place.limits, member.label) is not None:
+        return False
+    collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))
+    collector.note("storage-unused", member=member.label, offset=member.offset)
+    return True
 
 
 def _is_text(member: Member) -> bool:
