@@ -8,4 +8,8 @@ class RegistryConfig(AppConfig):
     verbose_name = "Weighhouse"
 
     def ready(self) -> None:
-        from registry import checks  # noqa: F401  registers the system checks
+        # Our Celery app has to be the current one before anything rings.
+        from registry import (
+            celery,  # noqa: F401
+            checks,  # noqa: F401  registers the system checks
+        )

@@ -179,6 +179,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # Early: the database is the truth, and a long step must not run into a broker's timeout.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # The sweeper rings again: a broker that is down must not hold a request up.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
@@ -225,7 +226,12 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery": {"level": "WARNING"},
+        # It says that a folder has no host name.
+        "kombu.connection": {"level": "ERROR"},
+    },
 }
 
 WEIGHHOUSE_MAX_UPLOAD = ENV.max_upload

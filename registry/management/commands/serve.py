@@ -31,6 +31,9 @@ class Command(BaseCommand):
             self._serve(settings.ENV)
         except startup.StartError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            # Before the supervisor took over: nothing has been started yet.
+            self._line("Stopped before the start.")
 
     def _serve(self, env: Env) -> None:
         with startup.sole_owner(env.home), startup.listen(env.bind) as listener:
@@ -80,7 +83,8 @@ def programs(listener: int, *, with_demo: bool) -> list[Program]:
         (
             *(python, "-m", "gunicorn", "registry.wsgi:application", "--chdir", str(ROOT)),
             *("--bind", f"fd://{listener}", "--no-control-socket", "--log-level", "warning"),
-            *("--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
+            # Loaded once, then forked: a worker that dies is replaced in a moment.
+            *("--preload", "--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
             # gthread's workers beat on their own, so this does not end a long upload.
             *("--threads", str(THREADS), "--timeout", "60", "--graceful-timeout", "4"),
         ),
@@ -99,7 +103,9 @@ def _worker(name: str, queues: str) -> Program:
     return Program(
         name,
         (
-            *(sys.executable, "-m", "celery", "--quiet", "--workdir", str(ROOT)),
+            # In a container root is who there is, and the engine's children are jailed anyway.
+            *(sys.executable, "-W", "ignore:You're running the worker with superuser privileges"),
+            *("-m", "celery", "--quiet", "--workdir", str(ROOT)),
             *("-A", "registry.celery", "worker", "--pool", "solo", "--queues", queues),
             *("--hostname", f"{name}@%h", "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
@@ -109,11 +115,8 @@ def _worker(name: str, queues: str) -> Program:
 
 
 def _environ() -> Mapping[str, str]:
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "registry.settings",
-        "PYTHONUNBUFFERED": "1",
-    }
+    # manage.py has named the settings; their output is to be seen as it is written.
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 def _host_header(env: Env) -> str:
