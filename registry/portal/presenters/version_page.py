@@ -1,0 +1,81 @@
+"""Everything that a version's page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry import catalogue
+from registry.catalogue import Visitor
+from registry.models import Artifact, Report, Review, User, Version
+from registry.portal.presenters import actions as action_view
+from registry.portal.presenters import files, identity, journal, ledger, pictures, words
+from registry.portal.presenters import rail as rail_view
+from registry.portal.presenters import report as report_view
+from registry.portal.presenters.words import Badge
+from registry.states import ArtifactRole
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    version: Version
+    stage: Badge
+    what: str
+    rail: rail_view.Rail
+    actions: action_view.Actions
+    reports: tuple[report_view.ReportView, ...]
+    pending: tuple[Artifact, ...]
+    files: tuple[files.FileRow, ...]
+    identity: identity.IdentityView | None
+    ledger: ledger.LedgerBar | None
+    smoke: pictures.SmokeView | None
+    decisions: tuple[Review, ...]
+    journal: tuple[journal.Line, ...]
+
+
+def page(version: Version, user: Visitor) -> VersionPage:
+    artifacts = list(version.artifacts.select_related("blob", "version__model").order_by("pk"))
+    newest = _reports(artifacts)
+    main = _main(artifacts)
+    data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
+    insider = _is_insider(user, version)
+    return VersionPage(
+        version=version,
+        stage=words.HELD if version.is_held else words.STAGES[version.stage],
+        what=words.what(version.kind, version.base),
+        rail=rail_view.rail(version),
+        actions=action_view.actions(version, user),
+        reports=tuple(
+            report_view.view(a, newest[a.blob_id]) for a in artifacts if a.blob_id in newest
+        ),
+        pending=tuple(a for a in artifacts if a.blob_id not in newest),
+        files=files.rows(version, artifacts, user),
+        identity=identity.view(data.get("identity")),
+        ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
+        smoke=pictures.view(version),
+        decisions=tuple(version.reviews.select_related("reviewer")) if insider else (),
+        journal=journal.lines(version) if insider else (),
+    )
+
+
+def _is_insider(user: Visitor, version: Version) -> bool:
+    """Reviewers' notes are for those who work on the version, not for everyone who fetches it."""
+    return isinstance(user, User) and (
+        user.is_reviewer
+        or catalogue.may_edit(user, version.model)
+        or version.created_by_id == user.pk
+    )
+
+
+def _reports(artifacts: Sequence[Artifact]) -> dict[str, Report]:
+    """The newest report of each blob."""
+    digests = {artifact.blob_id for artifact in artifacts}
+    found = Report.objects.filter(blob__in=digests).order_by("created_at", "id")
+    return {report.blob_id: report for report in found}
+
+
+def _main(artifacts: Sequence[Artifact]) -> Artifact | None:
+    """The largest upload: configs and embeddings ride along with a checkpoint."""
+    uploads = [a for a in artifacts if a.role == ArtifactRole.UPLOAD]
+    return max(uploads, key=lambda artifact: artifact.blob.size, default=None)

@@ -1,0 +1,1 @@
+"""Views translate: parse, call one use case, respond."""
