@@ -1,0 +1,187 @@
+"""Archives on which readers disagree (CVE-2025-1716, CVE-2025-1944, CVE-2025-1945)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.extents import Part
+from scanner.limits import Limits
+from scanner.report import Format
+from tests.scanner.formats.files import EVIL, HARMLESS, imports, read, rules, saved, zipped
+from tests.scanner.opcode_builder import integer, pickled
+
+pytestmark = pytest.mark.filterwarnings("ignore:Duplicate name")
+STATE = {"w": torch.arange(6, dtype=torch.float32).reshape(2, 3)}
+
+
+def test_a_genuine_file_has_no_findings_and_no_byte_unclaimed() -> None:
+    found = read(saved(STATE))
+    assert found.format is Format.TORCH_ZIP
+    assert not found.findings
+    assert Part.UNCLAIMED not in {extent.part for extent in found.extents}
+
+
+def test_storage_extents_carry_the_key_of_the_tensors_storage() -> None:
+    found = read(saved(STATE))
+    assert found.table is not None
+    keys = {extent.key for extent in found.extents if extent.part is Part.STORAGE}
+    assert keys == {tensor.storage.key for tensor in found.table}
+
+
+@pytest.mark.parametrize("order", [(HARMLESS, EVIL), (EVIL, HARMLESS)])
+def test_both_members_of_one_name_are_traced(order: tuple[bytes, bytes]) -> None:
+    found = read(zipped(("archive/data.pkl", order[0]), ("archive/data.pkl", order[1])))
+    assert "zip-duplicate" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_a_member_that_differs_in_case_is_traced() -> None:
+    found = read(zipped(("archive/data.pkl", HARMLESS), ("archive/DATA.PKL", EVIL)))
+    assert "zip-case-duplicate" in rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("bit", [0x1, 0x20, 0x40])
+@pytest.mark.parametrize("where", [b"PK\x03\x04", b"PK\x01\x02"])
+def test_flag_bits_hide_nothing(bit: int, where: bytes) -> None:
+    data = bytearray(zipped(("archive/data.pkl", EVIL)))
+    at = data.index(where) + (6 if where == b"PK\x03\x04" else 8)
+    data[at] |= bit
+    found = read(bytes(data))
+    assert rules(found) & {"zip-flags", "zip-encrypted"}
+    assert "os.system" in imports(found)
+
+
+def test_a_name_that_differs_between_directory_and_member_is_reported() -> None:
+    data = zipped(("archive/data.pkl", EVIL))
+    found = read(data.replace(b"archive/data.pkl", b"archive/data.txt", 1))
+    assert "zip-name-mismatch" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_a_wrong_checksum_is_unreadable_and_the_pickle_traced_all_the_same() -> None:
+    data = bytearray(zipped(("archive/data.pkl", EVIL)))
+    for magic, at in ((b"PK\x03\x04", 14), (b"PK\x01\x02", 16)):
+        struct.pack_into("<I", data, data.index(magic) + at, 0xDEADBEEF)
+    found = read(bytes(data))
+    assert "zip-crc" in rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packed_members_are_read(method: int) -> None:
+    assert "os.system" in imports(read(zipped(("archive/data.pkl", EVIL), method=method)))
+
+
+def test_a_pickle_in_front_of_an_archive_is_traced() -> None:
+    found = read(EVIL + saved(STATE))
+    assert {"polyglot", "zip-prefix"} <= rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_the_first_of_two_archives_is_read_too() -> None:
+    found = read(zipped(("a/data.pkl", EVIL)) + zipped(("a/data.pkl", HARMLESS)))
+    assert "os.system" in imports(found)
+
+
+def test_a_pickle_in_the_comment_is_found() -> None:
+    file = io.BytesIO(saved(STATE))
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = EVIL
+    found = read(file.getvalue())
+    assert {"zip-comment", "hidden-pickle"} <= rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_a_member_that_the_directory_leaves_out_is_found() -> None:
+    data = zipped(("archive/data.pkl", HARMLESS), ("archive/x.pkl", EVIL))
+    end = data.rindex(b"PK\x05\x06")
+    second = data.rindex(b"PK\x01\x02")
+    directory = data.index(b"PK\x01\x02")
+    tail = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, second - directory, directory, 0)
+    found = read(data[:second] + tail)
+    assert end > second
+    assert "zip-hidden-member" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_an_archive_without_its_directory_is_unreadable_and_searched() -> None:
+    data = zipped(("archive/data.pkl", EVIL))
+    found = read(data[: data.index(b"PK\x01\x02")])
+    assert "zip-no-directory" in rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/..\\b", "C:evil"])
+def test_names_that_lead_out_are_reported(name: str) -> None:
+    assert "zip-unsafe-name" in rules(read(zipped((name, b"text"))))
+
+
+def test_a_link_is_reported() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        link = zipfile.ZipInfo("archive/data/0")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    assert "zip-link" in rules(read(file.getvalue()))
+
+
+def test_a_bomb_is_reported_without_being_unpacked() -> None:
+    data = zipped(("archive/data/0", bytes(80 << 20)), method=zipfile.ZIP_DEFLATED)
+    assert "zip-bomb" in rules(read(data))
+
+
+def test_archives_in_archives_end_at_the_limit() -> None:
+    data = EVIL
+    for _ in range(8):
+        data = zipped(("inner.zip", data))
+    assert "nested-too-deep" in rules(read(data))
+    assert "os.system" in imports(read(data, Limits(container_depth=10)))
+
+
+def test_a_pickle_in_a_storage_is_reported() -> None:
+    hidden = EVIL + bytes(24 - len(EVIL) % 24)
+    numel = len(hidden)
+    # Built by hand: torch never writes such a storage.
+    found = read(saved({"w": torch.frombuffer(bytearray(hidden), dtype=torch.uint8)}))
+    assert numel and "pickle-in-storage" in rules(found)
+
+
+@pytest.mark.parametrize("at", range(1, 12))
+def test_a_file_cut_off_anywhere_is_never_clean(at: int) -> None:
+    data = saved(STATE)
+    assert read(data[: len(data) * at // 12]).findings
+
+
+members = st.lists(
+    st.tuples(
+        st.sampled_from(["a/data.pkl", "a/DATA.pkl", "a/Data.Pkl", "b/data.pkl", "a/data/0"]),
+        st.integers(0, 255),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(members)
+def test_the_object_is_the_one_that_torch_would_load(chosen: list[tuple[str, int]]) -> None:
+    """torch's own reader tells which bytes a load would see."""
+    parts = [(name, pickled(integer(number))) for name, number in chosen]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = zipped(("a/version", b"3\n"), ("a/byteorder", b"little"), *parts)
+    reader = torch._C.PyTorchFileReader(io.BytesIO(data))
+    if not reader.has_record("data.pkl"):
+        return
+    first = read(data).traces[0]
+    assert first.source is not None
+    assert first.source.read(0, first.end) == reader.get_record("data.pkl")
