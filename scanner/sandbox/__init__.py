@@ -3,7 +3,7 @@
 Linux only. Elsewhere the package imports, and no layer is available.
 """
 
-import scanner.sandbox.codecs  # noqa: F401 (looked up before any jail is shut)
+import scanner.sandbox.preloaded  # noqa: F401 (before any jail is shut)
 from scanner.sandbox.child import Work, held, run
 from scanner.sandbox.escape import available, selftest
 from scanner.sandbox.pipe import Tell

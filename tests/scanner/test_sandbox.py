@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,10 @@ def test_text_in_any_encoding_that_pickles_use_is_decoded_in_the_strict_jail() -
         ]
 
     assert sandbox.run(work) == ["é", "•", "é"]
+
+
+def test_what_the_standard_library_imports_late_is_there_in_the_strict_jail() -> None:
+    assert sandbox.run(lambda tell: Counter("abba").most_common(1)) == [["a", 2]]
 
 
 def test_a_sleeping_child_is_killed_at_the_deadline() -> None:

@@ -13,9 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from scanner import reading, safety
 from scanner.convert import Options, converting, to_file
 from scanner.errors import EngineError, FileError, Refused, ScannerError
 from scanner.limits import DEFAULT
+from scanner.report import Verdict
+from scanner.source import FileSource
 
 
 @pytest.fixture
@@ -173,3 +176,21 @@ def test_progress_reaches_the_end(model: Path, target: Path) -> None:
     to_file(model, target, Options(digest=True), progress=lambda *event: seen.append(event))
     assert {step for step, _, _ in seen} >= {"convert", "digest"}
     assert seen[-1][1] == seen[-1][2] == target.stat().st_size
+
+
+class Callback:
+    """Something that no list knows: a trainer's own class."""
+
+
+def test_of_a_suspicious_file_the_tensors_are_converted_and_the_rest_is_named(
+    tmp_path: Path, target: Path
+) -> None:
+    path = tmp_path / "trained.ckpt"
+    tensor = torch.randn(4, 3)
+    torch.save({"state_dict": {"a": tensor}, "hook": Callback()}, path)
+    with path.open("rb") as file:
+        judged = safety.judge(reading.read(FileSource(file.fileno()), DEFAULT), DEFAULT)
+    assert judged.verdict is Verdict.SUSPICIOUS
+    done = to_file(path, target)
+    assert torch.equal(load_file(target)["a"], tensor)
+    assert [item.name for item in done.dropped] == ["hook"]
