@@ -137,6 +137,8 @@ class InflatedSource(Source):
             try:
                 out = self._inflater.decompress(data, limit)
             except zlib.error as error:
+                # A reader may try again with less, and get what came before the break.
+                self._restart()
                 raise FileError("deflate.broken", str(error)) from error
             if out:
                 self._at += len(out)

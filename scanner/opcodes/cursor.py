@@ -188,7 +188,7 @@ class Cursor:
         self.skipped += 1
         self.forget(length)
         target = self.offset + length
-        kept = self.take(_KEPT)
+        kept = self.take(min(_KEPT, length))
         self._jump(target)
         return kept
 

@@ -144,6 +144,8 @@ class Machine:
             self._loop()
         except FileError as error:
             self.odd(error.code, error.message, fatal=True)
+            # It may be at the frame's end that readers part, just before this.
+            self.straddled = self.straddled or self.cursor.frame_end > 0
         except (RecursionError, MemoryError) as error:
             self.odd("limit.memory", type(error).__name__, fatal=True)
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from scanner.report import Severity
+from tests.scanner.opcode_builder import (
+    EMPTY,
+    REDUCE,
+    call,
+    dict_of,
+    found,
+    integer,
+    name,
+    op,
+    ordered_dict,
+    pickled,
+    storage,
+    tensor,
+    text,
+    tuple_of,
+)  # fmt: skip
+
+REBUILD = name("torch._utils", "_rebuild_tensor_v2")
+REST = (tuple_of(), tuple_of(), op("NEWFALSE"), ordered_dict())
+
+
+def test_a_genuine_tensor_is_no_finding() -> None:
+    assert not found("unexpected_arguments", pickled(tensor()))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        # CVE-2026-24747: the offset is no integer, the storage no storage.
+        call(REBUILD, storage(), text("0"), *REST),
+        call(REBUILD, dict_of(), integer(0), *REST),
+        # Hooks are called by torch's autograd.
+        call(
+            REBUILD, storage(), integer(0), tuple_of(), tuple_of(), op("NEWFALSE"),
+            dict_of((integer(1), name("mine", "hook"))),
+        ),
+        call(name("_codecs", "encode"), op("NONE")),
+        call(name("torch", "FloatStorage"), integer(1 << 30)),
+        call(name("torch", "float32")),
+        name("collections", "OrderedDict") + EMPTY + dict_of((text("a"), text("b")))
+        + op("NEWOBJ_EX"),
+    ],
+)  # fmt: skip
+def test_arguments_that_no_genuine_file_passes_are_suspicious(raw: bytes) -> None:
+    (finding,) = found("unexpected_arguments", pickled(raw, protocol=4))
+    assert finding.severity is Severity.SUSPICIOUS
+
+
+def test_arguments_made_while_loading_are_suspicious() -> None:
+    made = call(name("builtins", "tuple"), op("EMPTY_LIST"))
+    raw = pickled(name("builtins", "bytearray"), made, REDUCE)
+    assert [f.global_ for f in found("unexpected_arguments", raw)] == ["builtins.bytearray"]
