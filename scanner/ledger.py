@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from scanner.extents import Extent, Part
 from scanner.identify import leftovers, matching, precision
 from scanner.identify.leftovers import Use
-from scanner.report import HealthIssue, Identity, Ledger, LedgerRow
+from scanner.report import HealthIssue, Identity, Ledger, LedgerRow, State
 from scanner.tensors import Storage, Tensor, TensorTable
 
 #: What rows call the components and uses; a diffusion transformer is no UNet.
@@ -59,7 +59,7 @@ def account(
         elif extent.part in _PARTS:
             sums[(_PARTS[extent.part], False)] += extent.size
     rows = [LedgerRow(what, count, gone) for (what, gone), count in sums.items() if count]
-    rows.sort(key=lambda row: (_OVERHEAD.get(row.what, 0), -row.bytes))
+    rows.sort(key=_place)
     explained = sum(row.bytes for row in rows)
     removable = sum(row.bytes for row in rows if row.removable)
     minimum = size - removable - owners.halved(health)
@@ -72,10 +72,19 @@ def account(
     )
 
 
-_OVERHEAD: Mapping[str, int] = {
-    "schedule buffers": 1, "other tensors": 1, _UNUSED: 2, "pickle": 3, "other members": 3,
-    "container overhead": 3,
-}  # fmt: skip
+#: Beginnings of rows in the order in which they are told: the model, then what surrounds it.
+_ORDER = ("UNet", "transformer", "EMA", "CLIP", "OpenCLIP", "T5", "VAE", "image", "depth")
+_LAST = ("schedule", "other tensors", _UNUSED, "pickle", "other members", "container")
+
+
+def _place(row: LedgerRow) -> tuple[int, int]:
+    for rank, start in enumerate(_ORDER):
+        if row.what.startswith(start):
+            return rank, -row.bytes
+    for rank, start in enumerate(_LAST):
+        if row.what.startswith(start):
+            return 100 + rank, -row.bytes
+    return 50, -row.bytes
 
 
 class _Owners:
@@ -104,7 +113,8 @@ class _Owners:
 
     def _sole(self, owner: str) -> bool:
         """An EMA copy without a UNet beside it is the model."""
-        return owner == "ema" and self._identity.ema != "full"
+        unet = self._identity.components.get("unet")
+        return owner == "ema" and (unet is None or unet.state is State.ABSENT)
 
     def _label(self, owner: str) -> str:
         component = self._identity.components.get(owner)
@@ -187,15 +197,11 @@ def _scaled(counts: Mapping[_Row, int], content: int, size: int) -> list[tuple[_
 # -- the sentence ----------------------------------------------------------------------------------
 
 
-def _gb(count: int) -> str:
-    """Decimal gigabytes with two digits, or megabytes and kilobytes below ten of the next."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit / 10 or name == "kB":
-            return (
-                f"{count / unit:,.2f} {name}"
-                if count < 100 * unit
-                else f"{count / unit:,.0f} {name}"
-            )
+def _size(count: int) -> str:
+    """Decimal, in the unit in which people speak of such files."""
+    for unit, name, digits in ((1e9, "GB", 2), (1e6, "MB", 1), (1e3, "kB", 1)):
+        if count >= unit / 20:
+            return f"{count / unit:,.{digits}f} {name}"
     return f"{count} B"
 
 
@@ -216,5 +222,5 @@ def _summary(
         gib = f" ({minimum / 2**30:.2f} GiB)" if name == "GB" else ""
         text += f"; lossless minimum {minimum / unit:.2f} {name}{gib}"
     if unexplained:
-        text += f"; unexplained {_gb(unexplained)}"
+        text += f"; unexplained {_size(unexplained)}"
     return text + "."

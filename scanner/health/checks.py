@@ -107,7 +107,7 @@ def _halves(table: TensorTable, found: Pass) -> Iterator[HealthIssue]:
     every = len(fit) == len(fp32)
     yield HealthIssue(
         "fp16-in-fp32", "note",
-        f"{'All' if every else 'Of'} {len(fp32):,} fp32 tensors{'' if every else f', {len(fit):,}'} "
+        f"{'All' if every else f'{len(fit):,} of'} {len(fp32):,} fp32 tensors "
         f"hold nothing that fp16 cannot: converting with --precision fp16 saves "
         f"{saved / 1e6:,.1f} MB{' without any loss' if every else ', not all of it without loss'}.",
         fit,

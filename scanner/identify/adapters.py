@@ -50,13 +50,15 @@ _SHARE = 0.5
 
 _PREFIXES: tuple[tuple[str, str], ...] = (
     ("lora_te3_", "text_encoder_3"), ("lora_te2_", "text_encoder_2"), ("lora_te1_", "text_encoder"),
-    ("lora_te_", "text_encoder"), ("oft_te_", "text_encoder"), ("text_encoder_3.", "text_encoder_3"),
+    ("lora_te_", "text_encoder"), ("oft_te_", "text_encoder"),
+    ("text_encoder_3.", "text_encoder_3"),
     ("text_encoder_2.", "text_encoder_2"), ("text_encoder.", "text_encoder"),
     ("text_encoders.clip_g.", "text_encoder_2"), ("text_encoders.clip_l.", "text_encoder"),
     ("text_encoders.t5xxl.", "text_encoder_3"), ("te2_", "text_encoder_2"),
     ("te1_", "text_encoder"), ("te_", "text_encoder"),
     ("lora_unet_", "unet"), ("lora_transformer_", "unet"), ("lora_prior_unet_", "unet"),
-    ("oft_unet_", "unet"), ("unet.", "unet"), ("transformer.", "unet"), ("diffusion_model.", "unet"),
+    ("oft_unet_", "unet"), ("unet.", "unet"), ("transformer.", "unet"),
+    ("diffusion_model.", "unet"),
     ("model.diffusion_model.", "unet"), ("base_model.model.", "unet"), ("unet_", "unet"),
 )  # fmt: skip
 
@@ -256,7 +258,7 @@ def _naming(layers: tuple[Module, ...]) -> str:
 _FAMILIES: tuple[tuple[str, str], ...] = (
     (r"^joint_blocks_", "sd3"),
     (r"^(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
-    (r"^(net_)?blocks_\d+_(adaln_modulation|(cross|self)_attn_(q|k|v|output)_proj|mlp_layer)", "anima"),
+    (r"^(net_)?blocks_\d+_(adaln_modulation|(cross|self)_attn_\w+_proj|mlp_layer)", "anima"),
     (r"^blocks_\d+_(cross|self)_attn_[qkvo]$", "wan"),
     (r"^transformer_blocks_\d+_(img|txt)_(mlp|mod)", "qwen"),
     (r"^(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)", "z"),
@@ -297,9 +299,9 @@ def _sd3(unet: list[Module]) -> tuple[set[str], tuple[str, ...]]:
     for layer in unet:
         if "attn2" in layer.path:
             return {"sd3.5-medium"}, ("a second attention in the blocks, as in SD3.5-medium",)
-        if layer.path.endswith(("attn_qkv", "attn_to_q", "attn_to_k", "attn_to_v")):
-            if inputs(layer) == 2432:
-                return {"sd3.5-large"}, ("blocks 2,432 wide",)
+        attention = layer.path.endswith(("attn_qkv", "attn_to_q", "attn_to_k", "attn_to_v"))
+        if attention and inputs(layer) == 2432:
+            return {"sd3.5-large"}, ("blocks 2,432 wide",)
         if re.search(r"_0_(x_block_adaLN_modulation_1|norm1_linear)$", layer.path):
             chunks = {9216: "sd3", 13824: "sd3.5-medium", 14592: "sd3.5-large"}
             base = chunks.get(outputs(layer) or 0)
@@ -342,7 +344,8 @@ def _stable_diffusion(
     contexts = Counter(
         width
         for layer in unet
-        if re.search(r"attn2_to_[kv](_lora)?$", layer.path) and (width := inputs(layer)) is not None
+        if re.search(r"attn2_(processor_)?to_[kv]$", layer.path)
+        and (width := inputs(layer)) is not None
     )
     if contexts:
         width = contexts.most_common(1)[0][0]

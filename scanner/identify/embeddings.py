@@ -14,8 +14,10 @@ from scanner.tensors import Tensor, TensorTable
 _MOST_TENSORS = 8
 
 #: Names of the vectors by the encoder that they are for.
-_ENCODERS: Mapping[str, str] = {"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl",
-                                "text_encoders_0": "clip_l", "text_encoders_1": "clip_g"}  # fmt: skip
+_ENCODERS: Mapping[str, str] = {
+    "clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl", "text_encoders_0": "clip_l",
+    "text_encoders_1": "clip_g",
+}  # fmt: skip
 _TOKEN = re.compile(r"<.+>|\*|emb_params|string_to_param\..+")
 _LAYER = re.compile(r"(?P<dim>\d+)(?:\.|\[)(?P<side>[01])\]?\.(?P<key>.+)")
 _HYPER_DIMS = frozenset({320, 640, 768, 1024, 1280, 32, 64})

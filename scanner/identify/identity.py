@@ -135,7 +135,7 @@ def _by_claim(identity: Identity, table: TensorTable) -> Identity:
             evidence.append(f"modelspec.prediction_type is {claim.prediction!r}")
         elif prediction != claim.prediction:
             conflicts.append(
-                f"modelspec.prediction_type is {claim.prediction!r}, but the file's is {prediction}."
+                f"modelspec.prediction_type is {claim.prediction!r} but the file has {prediction}"
             )
     return replace(
         identity, base=base, candidates=candidates, prediction=prediction,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from scanner.identify.matching import Census
-from scanner.tensors import Tensor, TensorTable
+from scanner.tensors import TensorTable
 
 
 class Use(StrEnum):
@@ -25,8 +25,9 @@ _SCHEDULE = re.compile(
     r"posterior_log_variance_clipped|posterior_mean_coef[12]|logvar|sigmas|log_sigmas|"
     r"data_mean|data_std)$|^(v_pred|ztsnr|edm_\w+(\.\w+)?)$|^denoiser\."
 )
-_OPTIMISER = re.compile(r"(^|\.)(optimizer|optimizers|optimizer_states?|exp_avg(_sq)?|momentum_buffer"
-                        r"|lr_schedulers?)(\.|$)")  # fmt: skip
+_OPTIMISER = re.compile(
+    r"(^|\.)(optimizers?|optimizer_states?|exp_avg(_sq)?|momentum_buffer|lr_schedulers?)(\.|$)"
+)
 _LOSS = re.compile(r"(^|\.)(loss|discriminator|lpips|perceptual_loss)\.")
 _EMA = re.compile(r"(^|\.)(model_ema|ema_model|ema)\.")
 
@@ -42,15 +43,8 @@ def use(name: str) -> Use:
     return Use.EMA if _EMA.search(name) else Use.OTHER
 
 
-#: What only training needs.
-REMOVABLE = frozenset({Use.OPTIMISER, Use.LOSS})
-
-
 def owners(table: TensorTable, census: Census) -> Mapping[str, str]:
-    """The component or use of every tensor, by name. Optimiser state never counts as a component,
-    whatever its names look like."""
-    return {tensor.name: owner(tensor, census) for tensor in table}
-
-
-def owner(tensor: Tensor, census: Census) -> str:
-    return census.owner.get(tensor.name) or use(tensor.name).value
+    """The component or use of every tensor, by name."""
+    return {
+        tensor.name: census.owner.get(tensor.name) or use(tensor.name).value for tensor in table
+    }

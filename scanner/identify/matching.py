@@ -7,7 +7,6 @@ tensors of the right name and shape wins.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -261,11 +260,3 @@ def _companions(part: Part, component: str, names: Mapping[str, Tensor]) -> Iter
     for name in names:
         if name.endswith(SCALES) and name.startswith(part.prefix):
             yield name
-
-
-def histogram(tensors: tuple[Tensor, ...]) -> Counter[str]:
-    """Parameters by dtype."""
-    counts: Counter[str] = Counter()
-    for tensor in tensors:
-        counts[tensor.dtype] += tensor.numel
-    return counts

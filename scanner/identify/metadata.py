@@ -13,7 +13,8 @@ _WORD_CHARS = 200
 _MODELSPEC: tuple[tuple[str, str], ...] = (
     ("stable-diffusion-v1", "sd1"), ("stable-diffusion-v2", "sd2"),
     ("stable-diffusion-xl-v1-refiner", "sdxl-refiner"), ("stable-diffusion-xl", "sdxl"),
-    ("stable-diffusion-v3.5-medium", "sd3.5-medium"), ("stable-diffusion-3.5-medium", "sd3.5-medium"),
+    ("stable-diffusion-v3.5-medium", "sd3.5-medium"),
+    ("stable-diffusion-3.5-medium", "sd3.5-medium"),
     ("stable-diffusion-v3.5-large", "sd3.5-large"), ("stable-diffusion-3.5-large", "sd3.5-large"),
     ("stable-diffusion-v3", "sd3"), ("stable-diffusion-3", "sd3"), ("flux-1", "flux"),
     ("flux.1", "flux"),

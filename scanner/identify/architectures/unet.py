@@ -71,8 +71,8 @@ def _down(unet: UNet) -> Iterator[_Block]:
                              unet.depths[level], level in unet.cross_only)  # fmt: skip
             index += 1
         if level + 1 < len(unet.mults):
-            yield _Block("conv", f"input_blocks.{index}.0.op",
-                         f"down_blocks.{level}.downsamplers.0.conv", channels, channels)  # fmt: skip
+            shrink = f"down_blocks.{level}.downsamplers.0.conv"
+            yield _Block("conv", f"input_blocks.{index}.0.op", shrink, channels, channels)
             index += 1
 
 
