@@ -48,6 +48,10 @@ def prepare(only: Collection[str] = SECTIONS) -> None:
     for section in only:
         for module in _MODULES[section]:
             import_module(module)
+    if "health" in only:
+        from scanner import health
+
+        health.prepare()
 
 
 def versions() -> dict[str, str]:
