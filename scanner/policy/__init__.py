@@ -157,7 +157,7 @@ def _walked(module: str, name: str) -> Reason | None:
     parts = name.split(".")
     for index, part in enumerate(parts):
         bare = part.strip("_")
-        if part in ORDINARY and len(parts) == 1:
+        if part in ORDINARY and index == len(parts) - 1:
             continue
         if part.startswith("__") and part.endswith("__"):
             return _DUNDER

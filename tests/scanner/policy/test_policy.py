@@ -46,7 +46,7 @@ def test_ways_to_run_code_are_dangerous(module: str, name: str) -> None:
         ("collections", "OrderedDict.fromkeys"), ("code.model", "Net"), ("torch", "trace"),
         ("dill._dill", "_load_type"), ("ultralytics.nn.tasks", "DetectionModel"),
         ("mine", "Outer.Inner"), ("", ""), ("<int>", "<int>"),
-        ("datetime", "datetime.now"),
+        ("datetime", "datetime.now"), ("mine", "Model.trace"), ("copyreg", "__newobj_ex__"),
     ],
 )  # fmt: skip
 def test_the_rest_is_unknown(module: str, name: str) -> None:
