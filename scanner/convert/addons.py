@@ -16,6 +16,7 @@ from scanner.tensors import Tensor, TensorTable
 EMB_PARAMS = "emb_params"
 _SDXL = ("clip_l", "clip_g")
 _A1111 = "string_to_param"
+_ANY = "*"  # WebUI's stand-in for whatever the file is called
 #: Widths of the text encoders that embeddings are made for.
 _WIDTHS = frozenset({768, 1024, 1280})
 _MOST_VECTORS = 128
@@ -47,7 +48,7 @@ def _embedding(plan: Plan, table: TensorTable) -> Plan | None:
     # As WebUI does: of several, the first is what the file is for.
     piece, token = learned[0]
     kept = _only(plan, [replace(_rows(piece), name=EMB_PARAMS)], but=piece)
-    return kept.with_metadata({"trigger_token": token}) if token else kept
+    return kept if token in ("", _ANY) else kept.with_metadata({"trigger_token": token})
 
 
 def _only(plan: Plan, pieces: list[Piece], but: Piece | None = None) -> Plan:

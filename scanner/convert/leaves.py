@@ -43,5 +43,5 @@ def _text(value: object) -> str | None:
 
 
 def lost(leaves: Iterable[Leaf]) -> Iterator[Leaf]:
-    """Those that ``as_metadata`` does not take."""
-    return (leaf for leaf in leaves if not as_metadata([leaf]))
+    """Those that ``as_metadata`` does not take. None says nothing, so nothing is lost with it."""
+    return (leaf for leaf in leaves if leaf.type != "NoneType" and not as_metadata([leaf]))

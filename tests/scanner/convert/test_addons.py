@@ -32,6 +32,8 @@ def test_a_webui_embedding_holds_emb_params_alone(tmp_path: Path) -> None:
     assert torch.equal(loaded["emb_params"], vectors)
     assert metadata["name"] == "mystyle"
     assert metadata["step"] == "9999"
+    # WebUI's star is nobody's trigger word.
+    assert "trigger_token" not in metadata
 
 
 @pytest.mark.parametrize("shape", [(768,), (1024,), (2, 768)])

@@ -174,7 +174,7 @@ def test_a_vae_that_does_not_fit_is_refused(
 
 
 def test_useful_facts_become_metadata_and_ours_are_added(tmp_path: Path) -> None:
-    tree = {"state_dict": {"a": torch.zeros(2)}, "global_step": 470_000, "epoch": 0}
+    tree = {"state_dict": {"a": torch.zeros(2)}, "global_step": 470_000, "epoch": 0, "name": None}
     done, _ = converted(tree, tmp_path, Options(metadata={"weighhouse.source": "sha256:ab"}))
     with safe_open(done.target, "pt") as opened:
         metadata = opened.metadata()
