@@ -114,7 +114,7 @@ BUILTINS = (
     *(
         Known("builtins", name, Role.CALLABLE, "a plain value", schema)
         for name, schema in (
-            ("bytearray", "text|bytes? text?"), ("bytes", "data? text?"), ("str", "plain?"),
+            ("bytearray", "text|bytes? codec?"), ("bytes", "data? codec?"), ("str", "plain?"),
             ("int", "plain?"), ("float", "plain?"), ("bool", "plain?"),
             ("complex", "number number?"), ("range", "int int? int?"),
             ("slice", "int|none int|none? int|none?"),
@@ -138,7 +138,7 @@ STANDARD_LIBRARY = (
         "type type plain",
     ),
     Known("copyreg", "__newobj__", Role.OBJECT, "instances in protocols 0 and 1", "type data*"),
-    Known("_codecs", "encode", Role.CALLABLE, "bytes in protocols 0 to 2", "text text?"),
+    Known("_codecs", "encode", Role.CALLABLE, "bytes in protocols 0 to 2", "text codec"),
     Known("array", "array", Role.OBJECT, "numbers", "text data?"),
     Known("array", "_array_reconstructor", Role.CALLABLE, "numbers", "type text int bytes"),
     Known("datetime", "date", Role.CALLABLE, "a date", "bytes|int int? int?"),

@@ -21,6 +21,8 @@ from scanner.opcodes.values import (
 from scanner.policy import Known, Role
 from scanner.report import Tier
 
+#: What Python writes bytes with where the protocol has none.
+_CODECS = frozenset({"latin1", "latin-1"})
 _FACTORIES = frozenset(
     {
         ("builtins", "list"), ("builtins", "dict"), ("builtins", "set"), ("builtins", "tuple"),
@@ -61,8 +63,9 @@ def literal_bytes(value: Value) -> bytes | None:
         return value.value if isinstance(value.value, bytes) else None
     made = made_by(value)
     if isinstance(value, Call) and made is not None and made.name == "encode":
-        text = value.args[0] if value.args else None
-        if isinstance(text, Const) and isinstance(text.value, str):
+        text, *codec = value.args or (None,)
+        known_codec = len(codec) == 1 and _codec(codec[0])
+        if known_codec and isinstance(text, Const) and isinstance(text.value, str):
             try:
                 return text.value.encode("latin-1")
             except UnicodeEncodeError:
@@ -107,6 +110,10 @@ def _bool(value: Value) -> bool:
 
 _text = _const(str)
 _number = _const(int, float)
+
+
+def _codec(value: Value) -> bool:
+    return isinstance(value, Const) and value.value in _CODECS
 
 
 def _none(value: Value) -> bool:
@@ -218,7 +225,8 @@ def _constructor(value: Value) -> bool:
 
 #: The words of a schema.
 MATCHERS: dict[str, Callable[[Value], bool]] = {
-    "int": _int, "number": _number, "bool": _bool, "text": _text, "bytes": _bytes, "none": _none,
+    "int": _int, "number": _number, "bool": _bool, "text": _text, "codec": _codec,
+    "bytes": _bytes, "none": _none,
     "plain": lambda value: isinstance(value, Const), "ints": _ints,
     "tuple": lambda value: isinstance(value, TupleValue), "dict": _dict, "data": _data,
     "storage": _storage, "hooks": _hooks, "tensor": is_tensor, "object": _object, "type": _type,
