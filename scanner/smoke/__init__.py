@@ -3,13 +3,15 @@
 ``command`` is what ``python -m scanner smoke`` calls: it gives the JSON object of the contract
 and the exit status (0 passed or warned, 1 failed or skipped). Everything happens in a loosely
 jailed child: it reads the model, Python's libraries and our configs, writes previews into the
-output folder, and reaches no network. torch and diffusers are imported on the first call only.
+output folder, and reaches no network. Before that a strictly jailed one reads what the file is;
+torch and diffusers are imported only once there is something to run.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -18,13 +20,16 @@ from scanner import sandbox
 from scanner.errors import EngineError, FileError
 from scanner.limits import DEFAULT, GIB, MIB, Limits
 from scanner.report import Json
+from scanner.smoke import look
 from scanner.smoke.bases import CONFIGS
 from scanner.smoke.options import Options
 from scanner.smoke.outcome import Outcome, Progress, Result, failed, to_json
+from scanner.smoke.plan import Generate, Plan, RoundTrip
+from scanner.smoke.tokenizer import vocabulary
 
 __all__ = ["LIMITS", "Options", "command", "run"]
 
-Perform = Callable[[Path, Path, Options, Limits, Progress], Result]
+Perform = Callable[[Plan, Path, Path, Options, Progress], Result]
 
 STEP = "smoke"
 #: A full SDXL on a CPU maps its file and two copies of some parts; time counts every thread.
@@ -54,35 +59,68 @@ def run(
     or ours: no vocabulary, no GPU where one was asked for, an output folder that is not ours.
     """
     options = options or Options()
-    path, out_dir = path.resolve(strict=True), _made(out_dir)
+    path, out_dir = _found(path), _made(out_dir)
+    try:
+        plan = _planned(path)
+        if not isinstance(plan, Generate | RoundTrip):
+            return plan
+        return _shown(plan, path, out_dir, options, limits, progress)
+    except (FileError, EngineError) as error:
+        if error.code not in _CHILD_ENDS:
+            raise
+        return to_json(failed(error.code, _CHILD_ENDS[error.code]))
+
+
+def _planned(path: Path) -> Plan | dict[str, Json]:
+    """How to show the model, or the result where that is decided already."""
+    with path.open("rb") as file:
+
+        def work(_tell: sandbox.Tell) -> Json:
+            found = look.look(file.fileno(), DEFAULT)
+            if isinstance(found, Result):
+                return {"result": to_json(replace(found, sandbox=sandbox.held()))}
+            return {"plan": look.written(found)}
+
+        body = sandbox.run(work, descriptors=(file.fileno(),))
+    match body:
+        case {"result": dict(result)}:
+            return result
+        case {"plan": dict(plan)}:
+            return look.understood(plan)
+    raise EngineError("sandbox.crashed", "the child's answer makes no sense")
+
+
+def _shown(
+    plan: Plan,
+    path: Path,
+    out_dir: Path,
+    options: Options,
+    limits: Limits,
+    progress: Progress | None,
+) -> dict[str, Json]:
     perform = _warm()
 
     def work(tell: sandbox.Tell) -> Json:
         def step(done: int, total: int) -> None:
             tell(STEP, done, total)
 
-        result = perform(path, out_dir, options, limits, step)
+        result = perform(plan, path, out_dir, options, step)
         return to_json(replace(result, sandbox=sandbox.held()))
 
     def passed_on(_step: str, done: int, total: int) -> None:
         if progress is not None:
             progress(done, total)
 
-    try:
-        body = sandbox.run(
-            work,
-            strict=False,
-            limits=limits,
-            progress=passed_on,
-            file_bytes=_PREVIEW_BYTES,
-            reads=(path, CONFIGS),
-            writes=(out_dir,),
-            gpu=options.device != "cpu" and _has_gpu(),
-        )
-    except (FileError, EngineError) as error:
-        if error.code not in _CHILD_ENDS:
-            raise
-        return to_json(failed(error.code, _CHILD_ENDS[error.code]))
+    body = sandbox.run(
+        work,
+        strict=False,
+        limits=limits,
+        progress=passed_on,
+        file_bytes=_PREVIEW_BYTES,
+        reads=(path, CONFIGS),
+        writes=(out_dir,),
+        gpu=options.device != "cpu" and _has_gpu(),
+    )
     return cast(dict[str, Json], body)
 
 
@@ -105,6 +143,13 @@ def command(
     result = run(path, out_dir, options=options, progress=progress)
     shown = result["verdict"] in (Outcome.PASSED, Outcome.WARNED)
     return result, 0 if shown else 1
+
+
+def _found(path: Path) -> Path:
+    try:
+        return path.resolve(strict=True)
+    except OSError as error:
+        raise FileError("smoke.no_file", str(error)) from error
 
 
 def _made(folder: Path) -> Path:
@@ -134,4 +179,7 @@ def _warm() -> Perform:
         from scanner.smoke import job
     except ImportError as error:
         raise EngineError("smoke.not_installed", str(error)) from error
+    with suppress(EngineError):
+        # Whoever needs the vocabulary will say that it is missing.
+        vocabulary()
     return job.perform

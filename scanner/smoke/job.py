@@ -1,4 +1,4 @@
-"""One smoke test from file to verdict. Runs in the jailed child; imports torch and diffusers."""
+"""One smoke test from plan to verdict. Runs in the loose jail; imports torch and diffusers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ from pathlib import Path
 import torch
 
 from scanner.errors import EngineError
-from scanner.identify import identify
-from scanner.limits import Limits
-from scanner.reading import read
-from scanner.report import Format
-from scanner.smoke import plan as plans
 from scanner.smoke import roundtrip, showing
 from scanner.smoke.options import Options
-from scanner.smoke.outcome import Progress, Result, failed, skipped
+from scanner.smoke.outcome import Progress, Result
+from scanner.smoke.plan import Generate, Plan
 from scanner.smoke.setting import Setting
-from scanner.source import FileSource
 
 #: Beyond these neither speed nor repeatability gains.
 _MOST_THREADS = 16
@@ -29,10 +24,8 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _GPUS = os.environ.get(_VISIBLE)
 
 
-def perform(
-    path: Path, folder: Path, options: Options, limits: Limits, progress: Progress
-) -> Result:
-    """Show what the model in ``path`` makes; previews go into ``folder``, which exists.
+def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Progress) -> Result:
+    """Show the model in ``path`` as planned; previews go into ``folder``, which exists.
 
     ``EngineError`` is our fault or the machine's; whatever is wrong with the file is a Result.
     """
@@ -40,7 +33,11 @@ def perform(
     _prepare(folder)
     device = _device(options.device)
     _settle(device)
-    result = _shown(Setting(path, folder, options, device, progress), limits)
+    setting = Setting(path, folder, options, device, progress)
+    if isinstance(plan, Generate):
+        result = showing.show(plan, setting)
+    else:
+        result = roundtrip.show(plan, setting)
     return replace(
         result,
         device=device.type,
@@ -82,22 +79,3 @@ def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _shown(setting: Setting, limits: Limits) -> Result:
-    with setting.path.open("rb") as file:
-        reading = read(FileSource(file.fileno()), limits)
-        if reading.format is not Format.SAFETENSORS:
-            return skipped(
-                "smoke.not_converted", "only a safetensors file is run: convert this one first"
-            )
-        if reading.table is None:
-            return failed("smoke.unreadable", "the file's header cannot be read")
-        identity = identify(reading.table, format=reading.format, limits=limits)
-        plan = plans.plan(identity, reading.table)
-    match plan:
-        case plans.Generate():
-            return showing.show(plan, setting)
-        case plans.RoundTrip():
-            return roundtrip.show(plan, setting)
-    return plan

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from scanner.errors import EngineError
+from scanner.report import Json
+from scanner.smoke.look import understood, written
+from scanner.smoke.plan import Generate, Mode, Plan, RoundTrip
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Generate("sd1", Mode.INPAINT, "epsilon", 9),
+        Generate("sd2", Mode.TEXT, None, 4),
+        RoundTrip("sd1-mini"),
+    ],
+)
+def test_a_plan_comes_out_of_the_jail_as_it_went_in(plan: Plan) -> None:
+    assert understood(written(plan)) == plan
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        {},
+        {"base": "../etc"},
+        {"base": "sd1", "mode": "rm", "prediction": None, "in_channels": 4},
+        {"base": "sd1", "mode": "inpaint"},
+    ],
+)
+def test_nonsense_out_of_the_jail_is_refused(body: Json) -> None:
+    with pytest.raises(EngineError, match=r"sandbox\.crashed"):
+        understood(body)
