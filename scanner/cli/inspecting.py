@@ -115,7 +115,8 @@ def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Ou
         body = to_json(_unreadable(fd, error, only))
     if not isinstance(body, dict):
         raise EngineError("sandbox.crashed", "the child's answer makes no sense")
-    body = {"schema": body.pop("schema"), "name": name, **body}
+    # The name is no part of what is known of the bytes; it stands where people look for it.
+    body = {"schema": body["schema"], "name": None, **body} | {"name": name}
     safety = body.get("safety")
     if isinstance(safety, dict) and safety.get("verdict") in _ILLUSTRATED:
         _illustrate(fd, safety)
