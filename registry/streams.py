@@ -119,11 +119,12 @@ def _parse(request: HttpRequest, body: _Body, handler: _ToStore, check: FieldsCh
         handler.fields = lambda: parser._post
         handler.check = check
         fields, _ = parser.parse()
-        # A break shows as a bad form as well, and is the better explanation.
         body.check_whole()
         body.check_closed(parser._boundary)
     except MultiPartParserError as error:
-        body.check_whole()
+        if body.ended:
+            # A break makes a bad form as well, and is the better explanation.
+            body.check_whole()
         raise UserError("upload.malformed", reason=str(error).rstrip(".")) from error
     except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent) as error:
         raise UserError("upload.malformed", reason=_TOO_MUCH[type(error)]) from error
@@ -193,6 +194,7 @@ class _Body:
     def __init__(self, request: HttpRequest, *, limit: int | None = None) -> None:
         self.expected = announced(request)
         self.received = 0
+        self.ended = False
         self._limit = limit
         self._tail = b""
         self._read: Callable[[int], bytes] = request.read
@@ -206,6 +208,7 @@ class _Body:
             data = self._read(size)
         except OSError as error:
             raise self._incomplete() from error
+        self.ended = not data
         self.received += len(data)
         self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
         if self._limit is not None and self.received > self._limit:
