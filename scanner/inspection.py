@@ -103,11 +103,14 @@ def inspect(
     read: Reading | None = None
     if set(only) - {"hashes"}:
         read = work.attempt("reading", lambda: reading.read(source, limits), None)
-    identity = _identity(work, read, only)
+    # First: a published digest settles what keys cannot.
+    hashes = _hashes(work, read) if "hashes" in only else None
+    identity = _identity(work, read, only, hashes.sha256 if hashes else None)
+    health = _health(work, read, identity) if "health" in only else None
     sections = _Sections(
-        health=_health(work, read, identity) if "health" in only else None,
-        ledger=_ledger(work, read, identity) if "ledger" in only else None,
-        hashes=_hashes(work, read) if "hashes" in only else None,
+        health=health,
+        ledger=_ledger(work, read, identity, health or ()) if "ledger" in only else None,
+        hashes=hashes,
     )
     # Last: what failed elsewhere counts as unreadable.
     safety = _safety(work, read) if "safety" in only else None
@@ -143,7 +146,9 @@ def _safety(work: _Work, read: Reading | None) -> Safety:
     return replace(judged, findings=findings, verdict=worst(findings))
 
 
-def _identity(work: _Work, read: Reading | None, only: Collection[str]) -> Identity:
+def _identity(
+    work: _Work, read: Reading | None, only: Collection[str], sha256: str | None
+) -> Identity:
     unknown = Identity()
     if read is None or read.table is None or not {"identity", "health", "ledger"} & set(only):
         return unknown
@@ -151,7 +156,9 @@ def _identity(work: _Work, read: Reading | None, only: Collection[str]) -> Ident
 
     table, format = read.table, read.format
     return work.attempt(
-        "identity", lambda: identify(table, format=format, limits=work.limits), unknown
+        "identity",
+        lambda: identify(table, format=format, limits=work.limits, sha256=sha256),
+        unknown,
     )
 
 
@@ -166,14 +173,18 @@ def _health(work: _Work, read: Reading | None, identity: Identity) -> tuple[Heal
     )
 
 
-def _ledger(work: _Work, read: Reading | None, identity: Identity) -> Ledger | None:
+def _ledger(
+    work: _Work, read: Reading | None, identity: Identity, health: tuple[HealthIssue, ...]
+) -> Ledger | None:
     from scanner import ledger
 
     if read is None:
         return None
     table, extents = read.table or TensorTable(()), read.extents
     return work.attempt(
-        "ledger", lambda: ledger.account(work.source.size, extents, table, identity), None
+        "ledger",
+        lambda: ledger.account(work.source.size, extents, table, identity, health),
+        None,
     )
 
 
