@@ -98,6 +98,7 @@ USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
 STATICFILES_DIRS = [ROOT / "static"]
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 
 def _blob_storage() -> dict[str, Any]:

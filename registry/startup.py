@@ -91,7 +91,8 @@ def collect_static() -> None:
     fingerprint = _static_fingerprint()
     if stamp.is_file() and stamp.read_text() == fingerprint:
         return
-    call_command("collectstatic", verbosity=0, interactive=False)
+    # ReDoc comes along with Swagger UI, and no page uses it.
+    call_command("collectstatic", verbosity=0, interactive=False, ignore_patterns=["redoc"])
     stamp.write_text(fingerprint)
 
 

@@ -124,7 +124,7 @@ class Probe:
     def answered(self) -> bool:
         assert self.socket
         try:
-            return self.socket.recv(16).startswith(b"HTTP/")
+            return self.socket.recv(16).split(b" ")[1:2] == [b"200"]
         except OSError:
             return False
 

@@ -53,12 +53,7 @@ class Command(BaseCommand):
 
     def _prepare(self, env: Env) -> None:
         self._line(f"Preparing {env.home} …")
-        call_command("migrate", verbosity=0, interactive=False)
-        startup.collect_static()
-        password = startup.first_admin(env.admin_password)
-        if password:
-            self._line(f"The first admin: name {startup.ADMIN}, password {password}")
-            self._line("This password is shown once; change it after signing in.")
+        call_command("prepare", stdout=self.stdout)
         # The programs open their own.
         connections.close_all()
 
