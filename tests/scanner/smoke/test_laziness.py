@@ -9,4 +9,4 @@ def test_importing_the_package_does_not_import_torch() -> None:
         "import sys, scanner.smoke; print([m for m in ('torch', 'diffusers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "[]"
