@@ -37,10 +37,13 @@ def badge(shown: words.Badge) -> dict[str, words.Badge]:
 
 
 @register.inclusion_tag("portal/_field.html")
-def field(bound: BoundField) -> dict[str, object]:
-    """A form field with its label, help and errors tied to it."""
+def field(bound: BoundField, *, optional: bool | None = None) -> dict[str, object]:
+    """A form field with its label, help and errors tied to it. ``optional`` says so beside the
+    label; by default where the form does not require it."""
     group = isinstance(bound.field.widget, RadioSelect | CheckboxSelectMultiple)
-    return {"field": bound, "is_group": group}
+    if optional is None:
+        optional = not bound.field.required
+    return {"field": bound, "is_group": group, "optional": optional}
 
 
 @register.filter

@@ -64,7 +64,7 @@ def _facts(data: Mapping[str, Any], pictures: tuple[Preview, ...]) -> str:
     if len(steps) == 1:
         parts.append(f"{steps.pop()} steps")
     if data.get("device"):
-        parts.append(f"on {data['device']}")
+        parts.append(f"on {str(data['device']).upper()}")
     if isinstance(data.get("seconds"), int | float):
         parts.append(words.seconds(data["seconds"]))
     return ", ".join(parts)

@@ -198,8 +198,8 @@ def _smoke(version: Version, runs: Sequence[StepRun]) -> str:
         return "not possible"
     pictures = version.previews.count()
     shown = words.counted(pictures, "picture") if pictures else test.verdict
-    if test.verdict in {"failed", "warned"} and pictures:
-        shown = f"{test.verdict}, {shown}"
+    if pictures and test.verdict != "passed":
+        return f"{test.verdict}, {shown}"
     return shown if test.verdict == "skipped" else _joined(shown, _took(runs, Step.SMOKE))
 
 

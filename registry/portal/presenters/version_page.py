@@ -20,6 +20,7 @@ from registry.states import ArtifactRole
 @dataclass(frozen=True, slots=True)
 class VersionPage:
     version: Version
+    title: str
     stage: Badge
     what: str
     rail: rail_view.Rail
@@ -42,6 +43,7 @@ def page(version: Version, user: Visitor) -> VersionPage:
     insider = _is_insider(user, version)
     return VersionPage(
         version=version,
+        title=_title(version.name),
         stage=words.HELD if version.is_held else words.STAGES[version.stage],
         what=words.what(version.kind, version.base),
         rail=rail_view.rail(version),
@@ -57,6 +59,12 @@ def page(version: Version, user: Visitor) -> VersionPage:
         decisions=tuple(version.reviews.select_related("reviewer")) if insider else (),
         journal=journal.lines(version) if insider else (),
     )
+
+
+def _title(name: str) -> str:
+    """"v1.4" and "1.4" are said as "Version 1.4"; other names speak for themselves."""
+    number = name.lstrip("vV")
+    return f"Version {number}" if number[:1].isdigit() else name
 
 
 def _is_insider(user: Visitor, version: Version) -> bool:
