@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
 from django.core.signals import got_request_exception
 from django.db import IntegrityError
 from django.http import Http404
@@ -14,7 +15,6 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from registry.api.parsers import TooLarge
 from registry.errors import MESSAGES, EngineError, UserError
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ _CODES: Mapping[type[Exception], str] = {
     exceptions.UnsupportedMediaType: "request.media_type",
     exceptions.NotAcceptable: "request.not_acceptable",
     exceptions.Throttled: "request.throttled",
-    TooLarge: "request.too_large",
 }
 
 
@@ -45,6 +44,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         return _answer(error.status, error.code, error.detail, error.params)
     if isinstance(error, exceptions.APIException):
         return _from_framework(error)
+    if isinstance(error, RequestDataTooBig):
+        return _answer(413, "request.too_large", "The body is longer than this address takes.")
     if isinstance(error, IntegrityError):
         # Two requests passed the same check; the database let one of them through.
         return _answer(409, "conflict", "Somebody else did the same at this moment. Try again.")

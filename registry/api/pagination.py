@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -23,10 +24,13 @@ class Cursor(CursorPagination):
     max_page_size = 100
     ordering: Any = ("-id",)
 
-    def decode_cursor(self, request: Request) -> Any:
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
         try:
-            return super().decode_cursor(request)
-        except NotFound as error:
+            return super().paginate_queryset(queryset, request, view)
+        except (NotFound, ValueError, DjangoValidationError) as error:
+            # Not base64, or a position that the ordering's column cannot hold.
             raise ValidationError({"cursor": ["This cursor did not come from a list."]}) from error
 
 
