@@ -87,7 +87,7 @@ def whole_numbers(shape: Shape, values: range) -> Array:
     return Array.of_bytes("I64", shape, struct.pack(f"<{len(values)}q", *values))
 
 
-def _shapes(name: str, layout: str) -> dict[str, Shape]:
+def shapes_of(name: str, layout: str) -> dict[str, Shape]:
     """Names and shapes of one component as the architecture table has them."""
     for row in ARCHITECTURES:
         if (row.name, row.layout) == (name, layout):
@@ -97,14 +97,14 @@ def _shapes(name: str, layout: str) -> dict[str, Shape]:
 
 
 def _unet() -> dict[str, Shape]:
-    return _shapes("sd1-mini", "ldm-unet")
+    return shapes_of("sd1-mini", "ldm-unet")
 
 
 def _checkpoint(maker: Maker) -> State:
     parts = (
         (_UNET, _unet()),
-        (_VAE, _shapes("vae-mini", "ldm-vae")),
-        (_TEXT_MODEL, _shapes("clip-mini", "clip")),
+        (_VAE, shapes_of("vae-mini", "ldm-vae")),
+        (_TEXT_MODEL, shapes_of("clip-mini", "clip")),
     )
     state: State = {
         prefix + name: maker.weight(prefix + name, shape)
@@ -152,8 +152,8 @@ def lora(maker: Maker) -> State:
     """Kohya's names: the diffusers layout with underscores for dots."""
     state: State = {}
     parts = (
-        ("lora_unet_", _shapes("sd1-mini", "diffusers-unet"), ".attn"),
-        ("lora_te_text_model_", _shapes("clip-mini", "clip"), ".self_attn."),
+        ("lora_unet_", shapes_of("sd1-mini", "diffusers-unet"), ".attn"),
+        ("lora_te_text_model_", shapes_of("clip-mini", "clip"), ".self_attn."),
     )
     for prefix, shapes, mark in parts:
         for name, shape in shapes.items():
@@ -182,7 +182,7 @@ def embedding(maker: Maker) -> State:
 def vae(maker: Maker) -> State:
     state: State = {
         name: maker.weight(_VAE + name, shape)
-        for name, shape in _shapes("vae-mini", "ldm-vae").items()
+        for name, shape in shapes_of("vae-mini", "ldm-vae").items()
     }
     state["loss.logvar"] = floats((), np.zeros((), dtype=np.float32))
     return {"state_dict": state}

@@ -27,8 +27,10 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 3
 #: How long a failed attempt waits before the next, times the number of attempts so far.
 BACK_OFF = timedelta(seconds=10)
-#: A waiting run that nobody took up is rung for again after this long.
+#: A waiting run that nobody took up is rung for again after this long …
 RING_AGAIN = timedelta(seconds=30)
+#: … and after this long while its queue is at work: it will most likely be heard yet.
+RING_AGAIN_BUSY = timedelta(minutes=10)
 #: Unreferenced blobs younger than this may be about to get their artifact.
 GRACE = timedelta(hours=1)
 
@@ -213,8 +215,11 @@ def sweep() -> dict[str, int]:
     for run in StepRun.objects.filter(state=RunState.RUNNING, lease_until__lt=now):
         Claim(run=run, fence=run.fence).fail("worker.lost", "The worker stopped answering.")
         mended["expired"] += 1
-    unheard = Q(rung_at__isnull=True) | Q(rung_at__lt=now - RING_AGAIN)
-    for run in StepRun.objects.filter(unheard, state=RunState.WAITING, due_at__lte=now):
+    busy = set(StepRun.objects.filter(state=RunState.RUNNING).values_list("step", flat=True))
+    for run in StepRun.objects.filter(state=RunState.WAITING, due_at__lte=now):
+        patience = RING_AGAIN_BUSY if run.step in busy else RING_AGAIN
+        if run.rung_at is not None and run.rung_at > now - patience:
+            continue
         ring(run)
         mended["rung"] += 1
     idle = Version.objects.filter(stage__in=list(DUE), problem={}).exclude(

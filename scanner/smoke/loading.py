@@ -81,7 +81,7 @@ def vae(base: Base, state: State, dtype: torch.dtype) -> torch.nn.Module:
 
 def scheduler(base: Base, prediction: str) -> Scheduler:
     """DDIM: deterministic, and the same for every base."""
-    made = DDIMScheduler.from_pretrained(  # type: ignore[no-untyped-call]
+    made = DDIMScheduler.from_pretrained(
         str(base.folder),
         subfolder="scheduler",
         local_files_only=True,
@@ -107,7 +107,7 @@ def _single(
 
 def _text_encoder(base: Base, part: str, state: State, dtype: torch.dtype) -> torch.nn.Module:
     # A pipeline's from_single_file calls the same function, but takes nothing but a path.
-    module = create_diffusers_clip_model_from_ldm(  # type: ignore[no-untyped-call]
+    module = create_diffusers_clip_model_from_ldm(
         _ENCODERS[part],
         state,
         subfolder=part,
@@ -124,7 +124,7 @@ def _tokenizer(pad: str) -> CLIPTokenizer:
     return CLIPTokenizer(
         vocab=vocab,
         # Annotated as strings; the tokenizer behind it takes pairs.
-        merges=merges,  # type: ignore[arg-type]
+        merges=merges,
         unk_token=END,
         bos_token=START,
         eos_token=END,

@@ -26,7 +26,7 @@ class Setting:
 
     @property
     def on_gpu(self) -> bool:
-        return self.device.type == "cuda"
+        return str(self.device.type) == "cuda"
 
     def making(
         self, prompt: Prompt, size: int, *, steps: int, guidance: float, sampler: str

@@ -145,9 +145,7 @@ def test_the_sweeper_makes_the_run_that_a_crash_prevented(version: Version) -> N
     assert version.runs.get().step == "inspect"
 
 
-def test_the_sweeper_rings_for_what_nobody_heard(
-    version: Version, rung: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sweeper_rings_for_what_nobody_heard(version: Version, rung: list[int]) -> None:
     run = version.runs.get()
     runs.sweep()
     assert rung == [run.pk]
@@ -156,6 +154,18 @@ def test_the_sweeper_rings_for_what_nobody_heard(
     StepRun.objects.update(rung_at=timezone.now() - runs.RING_AGAIN - timedelta(seconds=1))
     runs.sweep()
     assert rung == [run.pk, run.pk]
+
+
+def test_a_busy_queue_is_not_rung_at_over_and_over(version: Version, rung: list[int]) -> None:
+    claimed(version)
+    waiting = making.version()
+    making.artifact(waiting)
+    uploads.submit(waiting, by=waiting.created_by)
+    StepRun.objects.filter(version=waiting).update(
+        rung_at=timezone.now() - runs.RING_AGAIN - timedelta(seconds=1)
+    )
+    runs.sweep()
+    assert rung == []
 
 
 @pytest.fixture
