@@ -37,6 +37,7 @@ ANOMALIES: dict[str, Anomaly] = {
     "text": Anomaly(_SUSPICIOUS, "Text, not a model."),
     # zip
     "zip-no-directory": Anomaly(_UNREADABLE, "A zip archive without its directory: cut off."),
+    "zip-empty": Anomaly(_NOTE, "The archive holds nothing."),
     "zip-broken-record": Anomaly(_UNREADABLE, "A zip record is cut off or broken."),
     "zip-two-directories": Anomaly(
         _SUSPICIOUS, "Two zip readers would find different directories in this file."

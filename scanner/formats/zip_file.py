@@ -263,6 +263,8 @@ def _any(member: Member, collector: Collector) -> Contents | None:
 
 def _plain(archive: Archive, collector: Collector) -> Contents:
     """A zip that torch would not load: every member is read for itself."""
+    if not archive.members:
+        collector.note("zip-empty")
     tables: list[tuple[Member, TensorTable]] = []
     formats: set[Format] = set()
     for member in archive.members:
