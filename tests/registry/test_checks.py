@@ -29,11 +29,13 @@ def test_a_folder_that_is_not_there_is_an_error(settings: Settings, tmp_path: Pa
 
 
 def test_a_folder_for_a_broker_does_not_go_with_a_database_server(
-    settings: Settings,
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
+    engine = "django.db.backends.sqlite3"
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     assert checks.broker_fits_the_database(None) == []
-    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}
+    engine = "django.db.backends.postgresql"
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     assert ids(checks.broker_fits_the_database(None)) == ["weighhouse.W002"]
     settings.CELERY_BROKER_URL = "amqp://localhost//"
     assert checks.broker_fits_the_database(None) == []
