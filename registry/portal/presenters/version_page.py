@@ -62,7 +62,7 @@ def page(version: Version, user: Visitor) -> VersionPage:
 
 
 def _title(name: str) -> str:
-    """"v1.4" and "1.4" are said as "Version 1.4"; other names speak for themselves."""
+    """ "v1.4" and "1.4" are said as "Version 1.4"; other names speak for themselves."""
     number = name.lstrip("vV")
     return f"Version {number}" if number[:1].isdigit() else name
 
