@@ -28,13 +28,13 @@ $(DONE)/venv: scripts/venv
 $(DONE)/run: $(DONE)/venv scripts/system requirements.txt $(wildcard requirements/*.txt)
 	@scripts/system run
 	@echo "==> Installing Weighhouse's Python packages into $(VENV) (several minutes the first time)"
-	@$(PIP) install --quiet --progress-bar on -r requirements.txt
+	@$(PIP) install -r requirements.txt
 	@$(PIP) install --quiet --no-deps -r requirements/vocabulary.txt
 	@touch $@
 
 $(DONE)/dev: $(DONE)/run requirements/dev.txt
 	@echo "==> Installing what the tests and checks need"
-	@$(PIP) install --quiet --progress-bar on -r requirements/dev.txt
+	@$(PIP) install -r requirements/dev.txt
 	@touch $@
 
 $(DONE)/system-test: scripts/system | $(DONE)/venv
