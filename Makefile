@@ -6,7 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-export PYTHONDONTWRITEBYTECODE ?=
 
 .PHONY: help setup dev run test check bench format clean
 
