@@ -283,6 +283,8 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
 
 
 class MeOut(serializers.ModelSerializer[User]):
+    # Not an EmailField: people without an address have an empty one.
+    email = serializers.CharField(read_only=True)
     token = serializers.SerializerMethodField(help_text="Null in a portal session.")
 
     class Meta:
