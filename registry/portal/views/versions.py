@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from registry import catalogue, reviews, uploads
 from registry.errors import UserError
 from registry.models import User, Version
-from registry.portal.access import everyone, members, person
+from registry.portal.access import everyone, members, person, wants_json
 from registry.portal.presenters.version_page import page as version_page
 
 
@@ -92,11 +92,14 @@ def act(request: HttpRequest, slug: str, pk: int, action: str) -> HttpResponse:
     try:
         ACTS[action].do(shown, person(request), request.POST.get("note", "").strip())
     except UserError as error:
-        if error.status == 403:
+        if error.status == 403 or wants_json(request):
             raise
         messages.error(request, error.detail)
     else:
+        # The page's script goes to the page by itself, and finds the message there.
         messages.success(request, ACTS[action].done)
+    if wants_json(request):
+        return JsonResponse({"page": shown.get_absolute_url()})
     return redirect(shown)
 
 
