@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     paint = Paint(sys.stdout)
     status = CLEAN
 
-    def work(path: Path) -> _Outcome:
-        outcome = _inspect(path, only, progress.of(path.name))
-        progress.finished()
-        return outcome
-
-    for outcome in _each(work, paths, arguments.jobs):
+    for outcome in _each(paths, only, progress, arguments.jobs):
         progress.clear()
         if outcome.report is None:
             print(f"weighhouse: {plain(outcome.problem)}", file=sys.stderr)
@@ -56,18 +51,28 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print(table.text(outcome.report, paint), flush=True)
         status = max(status, _status(outcome))
+        progress.finished()
     return status
 
 
-def _each(work: Callable[[Path], _Outcome], paths: list[Path], jobs: int) -> Iterator[_Outcome]:
+def _each(
+    paths: list[Path], only: tuple[str, ...], progress: Progress, jobs: int
+) -> Iterator[_Outcome]:
     if jobs == 1 or len(paths) < 2:
-        yield from map(work, paths)
+        for path in paths:
+            yield _inspect(path, only, progress.of(path.name))
         return
-    from concurrent.futures import ThreadPoolExecutor
+    from scanner.cli import lanes
 
-    # Threads only wait: each file is read by a process of its own.
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(work, paths)
+    def work(number: int) -> Json:
+        path = paths[number]
+        outcome = _inspect(path, only, progress.in_lane(path.name))
+        return [outcome.report, outcome.problem, outcome.ours]
+
+    for result in lanes.each(work, len(paths), jobs):
+        match result:
+            case [dict() | None as report, str(problem), bool(ours)]:
+                yield _Outcome(report, problem, ours)
 
 
 def _status(outcome: _Outcome) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ _BAR = 20
 
 
 class Progress:
-    """What is shown on standard error while files are worked on; threads may tell it things."""
+    """What is shown on standard error while files are worked on."""
 
     def __init__(self, *, lines: bool, files: int = 1) -> None:
         self._lines = lines
@@ -26,7 +25,6 @@ class Progress:
         self._files = files
         self._finished = 0
         self._last = 0.0
-        self._lock = threading.Lock()
 
     def of(self, name: str) -> Tell | None:
         """The function that one file's work tells; None where nobody looks."""
@@ -34,19 +32,22 @@ class Progress:
             return None
         return lambda step, done, total: self._told(name, step, done, total)
 
+    def in_lane(self, name: str) -> Tell | None:
+        """The same for one of several processes: lines mix well, bars do not."""
+        return self.of(name) if self._lines else None
+
     def _told(self, name: str, step: str, done: int, total: int) -> None:
-        with self._lock:
-            now = time.monotonic()
-            if now - self._last < _BETWEEN and done < total:
-                return
-            self._last = now
-            if self._lines:
-                body: dict[str, object] = {"step": step, "done": done, "total": total}
-                if self._files > 1:
-                    body["name"] = name
-                print(json.dumps({"progress": body}), file=sys.stderr, flush=True)
-            else:
-                self._draw(name, step, done, total)
+        now = time.monotonic()
+        if now - self._last < _BETWEEN and done < total:
+            return
+        self._last = now
+        if self._lines:
+            body: dict[str, object] = {"step": step, "done": done, "total": total}
+            if self._files > 1:
+                body["name"] = name
+            print(json.dumps({"progress": body}), file=sys.stderr, flush=True)
+        else:
+            self._draw(name, step, done, total)
 
     def _draw(self, name: str, step: str, done: int, total: int) -> None:
         share = min(done / total, 1.0) if total else 1.0
@@ -59,11 +60,11 @@ class Progress:
 
     def finished(self) -> None:
         """One more file is done."""
-        with self._lock:
-            self._finished += 1
+        self._finished += 1
+        if self._bar and 1 < self._files != self._finished:
+            self._draw("files", "read", self._finished, self._files)
 
     def clear(self) -> None:
         """Take the bar away, so that other output has the line."""
         if self._bar:
-            with self._lock:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
