@@ -20,7 +20,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     person = user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None
     reviewer = bool(person and person.is_reviewer)
     return {
-        "site_name": NAME,
+        "house_name": NAME,
         "site_is_open": settings.WEIGHHOUSE_OPEN,
         "may_look": person is not None or settings.WEIGHHOUSE_OPEN,
         "is_reviewer": reviewer,

@@ -36,6 +36,7 @@ def rows(version: Version, artifacts: Sequence[Artifact], user: Visitor) -> tupl
 
 def _row(artifact: Artifact, reviewer: bool, may_remove: bool) -> FileRow:
     refusal = serving.refusal(artifact)
+    draft = artifact.version.stage == Stage.DRAFT
     dropped = artifact.details.get("dropped") or []
     return FileRow(
         artifact=artifact,
@@ -43,7 +44,7 @@ def _row(artifact: Artifact, reviewer: bool, may_remove: bool) -> FileRow:
         role=_role(artifact, refusal),
         size=words.size(artifact.blob.size),
         may_download=refusal is None,
-        may_take_evidence=reviewer and refusal is not None,
+        may_take_evidence=reviewer and refusal is not None and not draft,
         may_remove=may_remove,
         dropped=tuple((words.visible(str(d["name"])), str(d.get("why") or "")) for d in dropped),
     )

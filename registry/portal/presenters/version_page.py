@@ -14,7 +14,7 @@ from registry.portal.presenters import files, identity, journal, ledger, picture
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
 from registry.portal.presenters.words import Badge
-from registry.states import ArtifactRole
+from registry.states import ArtifactRole, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def page(version: Version, user: Visitor) -> VersionPage:
         version=version,
         title=_title(version.name),
         stage=words.HELD if version.is_held else words.STAGES[version.stage],
-        what=words.what(version.kind, version.base),
+        what=words.what(version.kind, version.base) if version.kind != Kind.UNKNOWN else "",
         rail=rail_view.rail(version),
         actions=action_view.actions(version, user),
         reports=tuple(

@@ -118,3 +118,7 @@ def test_the_profile_is_saved_and_the_role_is_not_part_of_it() -> None:
 
     user.refresh_from_db()
     assert (user.email, user.role) == ("m@example.org", Role.MEMBER)
+
+
+def test_the_sign_in_page_bears_the_houses_name(visitor: Client) -> None:
+    assert "<span>Weighhouse</span>" in visitor.get("/sign-in/").content.decode()
