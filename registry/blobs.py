@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -199,10 +200,70 @@ def delete(digest: str) -> None:
             _storage().delete(_name(area, digest))
 
 
+class _RemoteBytes(io.RawIOBase):
+    """An object on S3, read as it comes. django-storages would fetch all of it into memory before
+    the first byte could be sent."""
+
+    def __init__(self, storage: Any, name: str) -> None:
+        self._client = storage.bucket.meta.client
+        self._where = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
+        self._at = 0
+        self._body: Any = None
+        try:
+            self._size = int(self._client.head_object(**self._where)["ContentLength"])
+        except self._client.exceptions.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                raise FileNotFoundError(name) from None
+            raise
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if start + offset != self._at:
+            self._at = start + offset
+            self._drop()
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        if self._at >= self._size:
+            return 0
+        if self._body is None:
+            answer = self._client.get_object(**self._where, Range=f"bytes={self._at}-")
+            self._body = answer["Body"]
+        data: bytes = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+
+def _open(name: str) -> IO[bytes]:
+    storage = _storage()
+    if isinstance(storage, FileSystemStorage):
+        return Path(storage.path(name)).open("rb")
+    return io.BufferedReader(_RemoteBytes(storage, name), 256 * 1024)
+
+
 def open_public(digest: str) -> IO[bytes]:
     """The bytes for a download; ``EngineError("blob.not_public")`` if they are not public."""
     try:
-        return cast(IO[bytes], _storage().open(_name(PUBLIC, digest), "rb"))
+        return _open(_name(PUBLIC, digest))
     except FileNotFoundError:
         raise EngineError("blob.not_public", digest) from None
 
@@ -212,7 +273,7 @@ def open_any(digest: str) -> IO[bytes]:
     # Twice: publishing may move the file between the two looks.
     for area in (*_AREAS, PUBLIC):
         with suppress(FileNotFoundError):
-            return cast(IO[bytes], _storage().open(_name(area, digest), "rb"))
+            return _open(_name(area, digest))
     raise EngineError("blob.lost", digest)
 
 

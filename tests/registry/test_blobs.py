@@ -160,3 +160,15 @@ def test_sweeping_takes_old_leftovers_and_leaves_work_under_way(store: str) -> N
     new.touch()
     assert blobs.sweep_scratch(time.time() - 60) == 2
     assert list(blobs.scratch().iterdir()) == [new]
+
+
+def test_a_part_is_read_without_what_stands_before_it(store: str) -> None:
+    data = bytes(range(256)) * 8192  # 2 MiB: more than any buffer on the way
+    digest = incoming(data)
+    with blobs.open_any(digest) as file:
+        file.seek(1_000_001)
+        assert file.read(10) == data[1_000_001:1_000_011]
+        file.seek(-3, os.SEEK_END)
+        assert file.read() == data[-3:]
+        file.seek(0)
+        assert hashlib.sha256(file.read()).hexdigest() == digest
