@@ -16,7 +16,9 @@ PASSWORD = "a-long-enough-secret"
 
 
 def person(role: Role = Role.MEMBER, name: str | None = None) -> User:
-    return User.objects.create_user(name or f"{role}-{next(_numbers)}", password=PASSWORD, role=role)
+    return User.objects.create_user(
+        name or f"{role}-{next(_numbers)}", password=PASSWORD, role=role
+    )
 
 
 def model(owner: User | None = None, **fields: Any) -> Model:
