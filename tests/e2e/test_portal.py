@@ -92,6 +92,7 @@ def problems(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_accessible(browser_page: Page, site: str, theme: str) -> None:
     page = browser_page
@@ -119,6 +120,7 @@ def test_every_page_is_accessible(browser_page: Page, site: str, theme: str) -> 
         assert problems(page) == [], address
 
 
+@pytest.mark.slow
 def test_no_page_is_wider_than_its_window(browser_page: Page, site: str) -> None:
     page = browser_page
     sign_in(page, site)
