@@ -217,7 +217,7 @@ def _summary(
     if removable >= unit / 200:
         text += f"; {removable / unit:.2f} removable"
         if any(row.removable and row.what.startswith("EMA") for row in rows):
-            text += " (which of the two copies stays is a choice that is always named)"
+            text += " (of the two UNets either may stay; --prune keeps the EMA values)"
     if minimum < size and size - minimum >= unit / 200:
         gib = f" ({minimum / 2**30:.2f} GiB)" if name == "GB" else ""
         text += f"; lossless minimum {minimum / unit:.2f} {name}{gib}"

@@ -6,9 +6,12 @@ raises its fence; whoever holds the current fence may beat, finish or fail it, a
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -207,14 +210,31 @@ def release(version: Version, *, by: User, note: str = "") -> None:
     start(version)
 
 
-def sweep() -> dict[str, int]:
+def worker_name() -> str:
+    """Host and process, so that a person knows where to look."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _is_gone(worker: str) -> bool:
+    """Whether a worker on this very host has ended."""
+    host, _, pid = worker.rpartition(":")
+    return host == socket.gethostname() and pid.isdigit() and not Path("/proc", pid).exists()
+
+
+def sweep(*, own_host: bool = False) -> dict[str, int]:
     """Heal what was lost: expired leases, unheard rings, stages without a run. Safe to run at any
-    time and by several processes at once. Returns how many of each were mended."""
+    time and by several processes at once. Returns how many of each were mended.
+
+    ``own_host`` says that every worker on this host is a process we can see, so that the lease of
+    one that was killed need not run out first.
+    """
     now = timezone.now()
     mended = {"expired": 0, "rung": 0, "followed": 0}
-    for run in StepRun.objects.filter(state=RunState.RUNNING, lease_until__lt=now):
-        Claim(run=run, fence=run.fence).fail("worker.lost", "The worker stopped answering.")
-        mended["expired"] += 1
+    for run in StepRun.objects.filter(state=RunState.RUNNING):
+        expired = run.lease_until is None or run.lease_until < now
+        if expired or (own_host and _is_gone(run.worker)):
+            Claim(run=run, fence=run.fence).fail("worker.lost", "The worker stopped answering.")
+            mended["expired"] += 1
     busy = set(StepRun.objects.filter(state=RunState.RUNNING).values_list("step", flat=True))
     for run in StepRun.objects.filter(state=RunState.WAITING, due_at__lte=now):
         patience = RING_AGAIN_BUSY if run.step in busy else RING_AGAIN

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-
 import structlog
 from celery import shared_task
 
@@ -17,7 +14,7 @@ log = structlog.get_logger(__name__)
 @shared_task(name="weighhouse.work")
 def work(run_id: int) -> None:
     """Claim the run and do its step; ring for nothing if somebody else has it."""
-    claim = runs.claim(run_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    claim = runs.claim(run_id, worker=runs.worker_name())
     if claim is None:
         return
     run = claim.run

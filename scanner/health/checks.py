@@ -197,7 +197,7 @@ def _surplus(table: TensorTable, identity: Identity) -> Iterator[HealthIssue]:
             "ema",
             "note",
             "Both copies of the UNet are in the file. For generating pictures one is enough: "
-            "converting with --prune drops the EMA copy, with --weights ema the other one.",
+            "converting with --prune keeps the EMA values, with --weights raw the trained ones.",
         )
     extra = tuple(name for name, owner in owners.items() if owner in (Use.OPTIMISER, Use.LOSS))
     if extra:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
+from scanner import __version__
 from scanner.policy.dangerous import ATTRIBUTES, DANGEROUS, EXEMPT, JUDGED, LOADERS, ORDINARY
 from scanner.policy.entries import Danger, Judged, Known, Role
 from scanner.policy.known_good import KNOWN_GOOD
@@ -57,6 +58,7 @@ _REACH = Reason("reaches an attribute that runs or loads code", "CVE-2025-1716")
 
 def _digest() -> str:
     tables = (
+        __version__,
         KNOWN_GOOD,
         DANGEROUS,
         sorted(EXEMPT),
@@ -68,7 +70,7 @@ def _digest() -> str:
     return sha256(repr(tables).encode()).hexdigest()
 
 
-#: Changes whenever a table does: a report belongs to a digest and this version.
+#: Changes with every table and every release: a report belongs to a digest and this version.
 VERSION = _digest()[:12]
 
 

@@ -67,7 +67,7 @@ def test_the_sentence_of_a_half_pruned_file() -> None:
     assert found.unexplained == 100_000
     assert found.summary == (
         "5.57 GB = UNet fp16 1.72 + EMA fp32 3.44 + CLIP fp16 0.25 + VAE fp16 0.17; 3.44 removable "
-        "(which of the two copies stays is a choice that is always named); lossless minimum "
+        "(of the two UNets either may stay; --prune keeps the EMA values); lossless minimum "
         "2.13 GB (1.99 GiB); unexplained 0.1 MB."
     )
 

@@ -88,7 +88,7 @@ def programs(listener: int, *, with_demo: bool) -> list[Program]:
         orphaned_by=signal.SIGTERM,
     )
     running = [web, _worker("inspect", "inspect,convert"), _worker("smoke", "smoke")]
-    running.append(Program("sweeper", (*manage, "sweep"), patience=PATIENCE))
+    running.append(Program("sweeper", (*manage, "sweep", "--own-host"), patience=PATIENCE))
     if with_demo:
         running.append(Program("samples", (*manage, "demo"), patience=PATIENCE, once=True))
     return running

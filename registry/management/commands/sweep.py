@@ -23,14 +23,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="one round, then end")
+        parser.add_argument(
+            "--own-host",
+            action="store_true",
+            help="all workers on this host are ours: do not wait for the lease of one that died",
+        )
         parser.add_argument("--every", type=float, default=5.0, help="seconds between rounds")
 
-    def handle(self, *args: Any, once: bool, every: float, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool, every: float, own_host: bool, **options: Any) -> None:
         last_housekeeping = 0.0
         while True:
             close_old_connections()
             try:
-                mended = runs.sweep()
+                mended = runs.sweep(own_host=own_host)
                 if any(mended.values()):
                     log.info("sweep", **mended)
                 if once or time.monotonic() - last_housekeeping > HOUSEKEEPING_EVERY:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -115,6 +117,20 @@ def test_a_worker_that_dies_three_times_holds_it_too(version: Version) -> None:
         runs.sweep()
     version.refresh_from_db()
     assert version.problem["code"] == "worker.lost"
+
+
+def test_a_worker_of_this_host_that_was_killed_is_not_waited_for(version: Version) -> None:
+    claim = claimed(version)
+    child = subprocess.Popen(["true"])
+    child.wait()
+    name = runs.worker_name().replace(str(os.getpid()), str(child.pid))
+    StepRun.objects.filter(pk=claim.run.pk).update(worker=name)
+    assert runs.sweep()["expired"] == 0
+    assert runs.sweep(own_host=True)["expired"] == 1
+    due(version)
+    other = runs.claim(claim.run.pk, worker=runs.worker_name())
+    assert other is not None
+    assert runs.sweep(own_host=True)["expired"] == 0
 
 
 def test_a_failed_attempt_waits_before_the_next(version: Version) -> None:
