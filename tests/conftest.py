@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import services
+from tests.sites import Site, Start
 
 
 def _running(service: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
@@ -48,3 +49,17 @@ def chromium() -> str:
 @pytest.fixture
 def clean_environ() -> dict[str, str]:
     return services.without_our_variables()
+
+
+@pytest.fixture
+def start(clean_environ: dict[str, str]) -> Iterator[Start]:
+    """Starts whole sites, each with a home and a port of its own."""
+    sites: list[Site] = []
+
+    def begin(home: Path, *, port: int | None = None, **more: str) -> Site:
+        sites.append(site := Site(home, {**clean_environ, **more}, port=port))
+        return site
+
+    yield begin
+    for site in sites:
+        site.kill()

@@ -171,7 +171,7 @@ def served(home: Path) -> Iterator[tuple[str, psutil.Process]]:
         _await(f"http://{bind}/readyz")
         yield f"http://{bind}", psutil.Process(server.pid)
     finally:
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
         server.wait(timeout=20)
 
 
@@ -180,7 +180,7 @@ def _await(url: str) -> None:
         try:
             if requests.get(url, timeout=2).ok:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         time.sleep(0.25)
     raise SystemExit("the portal did not answer within 60 s")
