@@ -54,43 +54,50 @@ def visible_versions(user: Visitor) -> QuerySet[Version]:
     return versions.filter(seen)
 
 
-def search(models: QuerySet[Model], text: str) -> QuerySet[Model]:
-    """Models whose name, summary, base, tag, trigger words or file digests match every word."""
+def search(models: QuerySet[Model], text: str, *, user: Visitor) -> QuerySet[Model]:
+    """Models whose name, summary, base, tag, trigger words or file digests match every word.
+
+    Trigger words and digests count of versions that ``user`` may know of: a search must not tell
+    what a hidden draft holds.
+    """
+    versions = visible_versions(user).order_by()
     for word in text.split()[:8]:
-        digest = Q(versions__artifacts__blob__hashes__value__startswith=word.lower())
         found = (
             Q(name__icontains=word)
             | Q(summary__icontains=word)
             | Q(base__iexact=word)
             | Q(kind__iexact=word)
             | Q(tags__name__iexact=word)
-            | Q(versions__trigger_words__icontains=word)
+            | Q(pk__in=versions.filter(trigger_words__icontains=word).values("model"))
         )
         if len(word) >= 8 and set(word.lower()) <= set("0123456789abcdef"):
-            found |= digest
+            bearing = versions.filter(artifacts__blob__hashes__value__startswith=word.lower())
+            found |= Q(pk__in=bearing.values("model"))
         models = models.filter(pk__in=Model.objects.filter(found).values("pk"))
     return models
 
 
 def facets(models: QuerySet[Model]) -> dict[str, list[tuple[str, int]]]:
-    """How many of ``models`` there are of each kind, base, precision and tag, most first."""
-
-    def counted(field: str) -> list[tuple[str, int]]:
-        rows = (
-            models.order_by()
-            .exclude(**{field: ""})
-            .values_list(field)
-            .annotate(count=Count("pk", distinct=True))
-            .order_by("-count", field)
-        )
-        return [(str(value), count) for value, count in rows if value is not None]
-
+    """How many of ``models`` there are of each kind, base, precision and tag, most first; a
+    precision counts where it is published."""
+    models = models.order_by()
+    versions = Version.objects.filter(stage=Stage.PUBLISHED, model__in=models).order_by()
     return {
-        "kind": counted("kind"),
-        "base": counted("base"),
-        "precision": counted("versions__precision"),
-        "tag": counted("tags__name")[:20],
+        "kind": _counted(models, "kind", "pk"),
+        "base": _counted(models, "base", "pk"),
+        "precision": _counted(versions, "precision", "model"),
+        "tag": _counted(models, "tags__name", "pk")[:20],
     }
+
+
+def _counted(rows: QuerySet[Any], field: str, each: str) -> list[tuple[str, int]]:
+    counted = (
+        rows.exclude(**{field: ""})
+        .values_list(field)
+        .annotate(count=Count(each, distinct=True))
+        .order_by("-count", field)
+    )
+    return [(str(value), count) for value, count in counted if value is not None]
 
 
 def _free_slug(name: str) -> str:

@@ -29,11 +29,13 @@ class ModelFilter(filters.FilterSet):
         model = Model
         fields: tuple[str, ...] = ()
 
+    def _asking(self) -> catalogue.Visitor:
+        return self.request.user if self.request else AnonymousUser()
+
     def by_words(self, models: QuerySet[Model], name: str, value: str) -> QuerySet[Model]:
-        return catalogue.search(models, value)
+        return catalogue.search(models, value, user=self._asking())
 
     def by_precision(self, models: QuerySet[Model], name: str, value: str) -> QuerySet[Model]:
         # Only of versions that the caller may see: a filter must not tell of hidden drafts.
-        user = self.request.user if self.request else AnonymousUser()
-        seen = catalogue.visible_versions(user)
+        seen = catalogue.visible_versions(self._asking())
         return models.filter(Exists(seen.filter(model=OuterRef("pk"), precision__iexact=value)))

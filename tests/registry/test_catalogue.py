@@ -60,13 +60,32 @@ def test_unpublished_versions_of_a_published_model_stay_hidden() -> None:
 )
 def test_search_wants_every_word_somewhere(text: str, found: bool) -> None:
     model = published(name="Copper Dusk", tags=["warm"])
-    assert (model in catalogue.search(Model.objects.all(), text)) is found
+    found_models = catalogue.search(Model.objects.all(), text, user=making.person())
+    assert (model in found_models) is found
 
 
 def test_a_digest_finds_the_model_that_holds_the_file() -> None:
     model = published()
     digest = model.versions.get().artifacts.get().blob_id
-    assert list(catalogue.search(Model.objects.all(), digest[:12].upper())) == [model]
+    anyone = making.person()
+    assert list(catalogue.search(Model.objects.all(), digest[:12].upper(), user=anyone)) == [model]
+
+
+def test_what_a_hidden_draft_holds_cannot_be_searched_for() -> None:
+    model = published()
+    draft = catalogue.create_version(model, name="2.0", by=model.owner, trigger_words=["zanzibar"])
+    digest = making.judged(making.artifact(draft)).blob_id
+    for text in ("zanzibar", digest[:12]):
+        everything = Model.objects.all()
+        assert not catalogue.search(everything, text, user=making.person()).exists()
+        assert catalogue.search(everything, text, user=model.owner).exists()
+
+
+def test_a_draft_is_not_counted_in_the_facets() -> None:
+    model = published()
+    Version.objects.filter(model=model).update(precision="bf16")
+    making.in_stage(Stage.RECEIVED, making.version(model, "2.0"))
+    assert catalogue.facets(Model.objects.all())["precision"] == [("bf16", 1)]
 
 
 def test_facets_count_models_not_versions() -> None:

@@ -25,7 +25,7 @@ PAGE = 24
 @everyone
 def index(request: HttpRequest) -> HttpResponse:
     shown = catalogue.published(catalogue.visible_models(request.user))
-    found = catalogue.search(shown, request.GET.get("search", ""))
+    found = catalogue.search(shown, request.GET.get("search", ""), user=request.user)
     sort = request.GET.get("sort", "")
     sort = sort if sort in shelf.SORTS else "newest"
     chosen = shelf.chosen(request.GET)
