@@ -79,13 +79,11 @@ def test_from_upload_to_download(
 
     # A good one, as a pickle: converted, drawn with, and put before a person.
     upload(page, address, "Miniature", files / "mini.ckpt")
-    publish = page.get_by_role("button", name="Publish")
+    publish = page.locator("summary", has_text="Publish")
     expect(publish).to_be_visible(timeout=PATIENCE)
     expect(page.locator("main img").first).to_be_visible()
     publish.click()
-    confirm = page.get_by_role("dialog").get_by_role("button", name="Publish")
-    if confirm.count():
-        confirm.click()
+    page.get_by_role("button", name="Publish now").click()
     link = page.get_by_role("link", name="Download")
     expect(link).to_be_visible()
     with page.expect_download() as arriving:
