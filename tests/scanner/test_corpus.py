@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpora" / "scanner"
 LABELS = CORPUS / "labels.tsv"
 
-pytestmark = pytest.mark.skipif(not LABELS.exists(), reason="the labelled samples are not here")
+pytestmark = pytest.mark.skipif(
+    not LABELS.exists(), reason="needs the corpora beside the project, which are no part of it"
+)
 
 
 def _rows() -> Iterator[tuple[str, str]]:

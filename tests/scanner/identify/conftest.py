@@ -19,6 +19,7 @@ from scanner.tensors import Leaf, Storage, Tensor, TensorTable, contiguous_strid
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpora" / "identify"
 
+ABSENT = "needs the corpora beside the project, which are no part of it"
 Shape = tuple[int, ...]
 
 
@@ -66,7 +67,7 @@ def listing() -> Callable[[str], TensorTable]:
 @cache
 def _read(name: str) -> TensorTable:
     if not CORPUS.is_dir():
-        pytest.skip("the corpus of listings is not here")
+        pytest.skip(ABSENT)
     with gzip.open(CORPUS / name, "rt") as file:
         body = json.load(file)
     dtypes = {"?": "F16", "int32": "I32"}
@@ -87,12 +88,19 @@ def labels() -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+def _has_ema(file: str) -> bool:
+    with gzip.open(CORPUS / file, "rt") as listing:
+        return any(name.startswith("model_ema.diffusion") for name in json.load(listing)["tensors"])
+
+
 #: What the rows of a test's argument must be.
 _CHOICES: Mapping[str, Callable[[dict[str, str]], bool]] = {
     "label": lambda row: True,
     "ranked": lambda row: bool(row["rank"]),
     "lycoris": lambda row: row["file"].startswith("generated_lycoris"),
     "checkpoint": lambda row: row["kind"] == "checkpoint",
+    "sd1_checkpoint": lambda row: (row["kind"], row["base"]) == ("checkpoint", "sd1"),
+    "ema_checkpoint": lambda row: row["kind"] == "checkpoint" and _has_ema(row["file"]),
 }
 
 

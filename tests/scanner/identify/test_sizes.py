@@ -39,7 +39,7 @@ def test_an_unknown_base_has_no_makeup() -> None:
 
 def test_nine_of_ten_released_files_are_explained_within_a_thousandth() -> None:
     if not _CORPUS.is_dir():
-        pytest.skip("the corpus of sizes is not here")
+        pytest.skip("needs the corpora beside the project, which are no part of it")
     with (_CORPUS / "horde_sizes.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     known = [row for row in rows if row["baseline"] in _BASES and row["size"].isdigit()]
