@@ -32,9 +32,13 @@ def _storage() -> Storage:
     return storages["blobs"]
 
 
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
 def _name(area: str, digest: str) -> str:
     # Digest only: the name under which a stranger uploaded it never becomes a path.
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+    if not _is_digest(digest):
         raise ValueError(f"not a sha256: {digest!r}")
     return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}"
 
@@ -274,6 +278,31 @@ def open_any(digest: str) -> IO[bytes]:
     for area in (*_AREAS, PUBLIC):
         with suppress(FileNotFoundError):
             return _open(_name(area, digest))
+    raise EngineError("blob.lost", digest)
+
+
+def stored() -> Iterator[tuple[str, str]]:
+    """The place ("quarantine" or "public") and digest of everything in the store."""
+    storage = _storage()
+    for area in _AREAS:
+        if isinstance(storage, FileSystemStorage):
+            found = (path.name for path in Path(storage.path(area)).glob("??/??/*"))
+        else:
+            remote = cast(Any, storage)
+            prefix = remote._normalize_name(area) + "/"
+            keys = (item.key for item in remote.bucket.objects.filter(Prefix=prefix))
+            found = (key.rpartition("/")[2] for key in keys)
+        for digest in found:
+            # Whatever else somebody has put there is none of ours.
+            if _is_digest(digest):
+                yield area, digest
+
+
+def size(digest: str) -> int:
+    """Bytes in the store; ``EngineError("blob.lost")`` if there are none."""
+    for area in (*_AREAS, PUBLIC):
+        with suppress(FileNotFoundError):
+            return int(_storage().size(_name(area, digest)))
     raise EngineError("blob.lost", digest)
 
 

@@ -18,7 +18,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.utils.http import parse_etags
 
 from registry import blobs, serving
-from registry.errors import UserError
+from registry.errors import EngineError, UserError
 from registry.models import Artifact, Preview
 
 #: nginx serves the blob store's ``public/`` under this internal location.
@@ -50,9 +50,8 @@ def respond(
 
     ``evidence`` reads from quarantine as well; the caller has called ``serving.evidence``.
     """
-    reason = None if evidence else serving.refusal(artifact)
-    if reason:
-        raise UserError(reason)
+    if not evidence:
+        _ask_again(artifact)
     tag = f'"{artifact.blob_id}"'
     size = artifact.blob.size
     answered = _precondition(request, tag)
@@ -71,11 +70,30 @@ def respond(
         response = HttpResponse()
         response["X-Accel-Redirect"] = INTERNAL + blobs.public_name(artifact.blob_id)
     else:
-        opener = blobs.open_any if evidence else blobs.open_public
-        response = _body(opener(artifact.blob_id), span, size)
+        response = _body(_opened(artifact, evidence=evidence), span, size)
     if request.method == "GET" and not evidence and span.is_download(size):
         serving.count(artifact, request.user)
     return _with_headers(response, artifact, tag)
+
+
+def _ask_again(artifact: Artifact) -> None:
+    """Refuse what has been withdrawn or condemned since the artifact was read."""
+    now = Artifact.objects.select_related("version", "blob").filter(pk=artifact.pk).first()
+    if now is None:
+        raise UserError("not_found")
+    if reason := serving.refusal(now):
+        raise UserError(reason)
+
+
+def _opened(artifact: Artifact, *, evidence: bool) -> IO[bytes]:
+    if evidence:
+        return blobs.open_any(artifact.blob_id)
+    try:
+        file = blobs.open_public(artifact.blob_id)
+    except EngineError as error:
+        # It was withdrawn at this very moment.
+        raise UserError("not_published") from error
+    return file
 
 
 def preview(request: HttpRequest, picture: Preview, size: PreviewSize) -> HttpResponseBase:

@@ -163,6 +163,8 @@ def _take(file: File, incoming: Incoming, meter: Meter | None) -> None:
     if not incoming.size:
         raise UserError("file.empty")
     uploads.check_digest(incoming, file.sha256)
+    # Durable before the transaction, so that no other writer waits for the disk.
+    incoming.finish()
 
 
 def _unusable(source: str, error: OSError) -> UserError:

@@ -21,6 +21,16 @@ _ACTION = {
 }
 
 
+def lock(version: Version) -> Version:
+    """The version's row as it is now, locked until the transaction ends. It is the first lock that
+    a use case takes, then come runs, then blobs: two of them never wait for each other crosswise.
+    """
+    row = Version.objects.select_for_update().filter(pk=version.pk).first()
+    if row is None:
+        raise UserError("not_found")
+    return row
+
+
 def move(
     version: Version,
     to: Stage,
@@ -40,7 +50,8 @@ def move(
             "stage.forbids", stage=was.label.lower(), action=_ACTION.get(to, to.label.lower())
         )
     now = timezone.now()
-    changes: dict[str, Any] = {"stage": to, "stage_since": now}
+    # What held it was about the stage that it leaves.
+    changes: dict[str, Any] = {"stage": to, "stage_since": now, "problem": {}}
     if to is Stage.PUBLISHED:
         changes["published_at"] = now
     with transaction.atomic():

@@ -9,6 +9,9 @@ from registry.errors import UserError
 MAX_BYTES = 255
 # Forbidden on Windows, where many of these files are used in the end.
 _RESERVED = frozenset('<>:"/\\|?*')
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+)
 
 
 def checked(name: str) -> str:
@@ -23,6 +26,12 @@ def checked(name: str) -> str:
     return name
 
 
+def with_ending(stem: str, ending: str) -> str:
+    """``stem`` and ``ending``, the stem cut short where the whole would be too long for a name."""
+    room = MAX_BYTES - len(ending.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip() + ending
+
+
 def _objection(name: str) -> str | None:
     if not name:
         return "it is empty"
@@ -35,6 +44,8 @@ def _objection(name: str) -> str | None:
         return "it contains control or invisible characters"
     if _RESERVED & set(name):
         return 'it contains one of < > : " | ? *'
+    if name.partition(".")[0].rstrip().lower() in _DEVICES:
+        return "Windows keeps it for a device"
     if name.endswith("."):
         return "it ends with a dot"
     if len(name.encode()) > MAX_BYTES:

@@ -10,11 +10,15 @@ from registry.models import Artifact, Blob, Decision, Review, User, Version
 from registry.pipeline import runs
 from registry.states import Role, Stage
 
+REFUSED = frozenset({Stage.QUARANTINED, Stage.REJECTED})
+STARTS_OVER = REFUSED | {Stage.WITHDRAWN}
+
 
 def publish(version: Version, *, by: User, note: str = "") -> None:
     """Approve: the version's clean files become servable."""
     _check_may_decide(version, by)
     with transaction.atomic():
+        lifecycle.lock(version)
         fit = [a for a in _locked_files(version) if serving.fit_to_publish(a)]
         if version.stage == Stage.IN_REVIEW and not fit:
             raise UserError("review.no_clean_file", reason="no clean file in a safe format")
@@ -58,14 +62,18 @@ def retry(version: Version, *, by: User, note: str = "") -> None:
     """Start again: a held step, or a version that was quarantined, rejected or withdrawn."""
     if not (by.is_reviewer or catalogue.may_edit(by, version.model)):
         raise UserError("access.denied")
-    if catalogue.is_busy(version):
-        raise UserError("version.busy")
     with transaction.atomic():
+        version.problem = lifecycle.lock(version).problem
+        if catalogue.is_busy(version):
+            raise UserError("version.busy")
         if version.is_held:
             runs.release(version, by=by, note=note)
             return
+        if version.stage not in STARTS_OVER:
+            stage = version.get_stage_display().lower()
+            raise UserError("stage.forbids", stage=stage, action="tried again")
         # Only a reviewer may bring back what was refused.
-        if version.stage in {Stage.QUARANTINED, Stage.REJECTED} and not by.is_reviewer:
+        if version.stage in REFUSED and not by.is_reviewer:
             raise UserError("access.denied")
         lifecycle.move(version, Stage.RECEIVED, by=by, note=note)
         runs.start(version)
@@ -87,7 +95,8 @@ def may_decide(version: Version, user: User) -> bool:
 
 
 def _is_own_with_others(version: Version, user: User) -> bool:
-    if version.created_by_id != user.pk:
+    own_files = version.artifacts.filter(uploaded_by=user)
+    if version.created_by_id != user.pk and not own_files.exists():
         return False
     reviewers = User.objects.filter(is_active=True, role__in=[Role.REVIEWER, Role.ADMIN])
     return reviewers.exclude(pk=user.pk).exists()

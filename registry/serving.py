@@ -36,6 +36,13 @@ def fit_to_publish(artifact: Artifact) -> bool:
     return artifact.blob.verdict == CLEAN and artifact.blob.format not in PICKLE_FORMATS
 
 
+def published_digests() -> set[str]:
+    """The blobs that some published version may serve."""
+    served = Artifact.objects.filter(version__stage=Stage.PUBLISHED, blob__verdict=CLEAN)
+    fit = served.exclude(blob__format__in=PICKLE_FORMATS)
+    return set(fit.values_list("blob_id", flat=True))
+
+
 def visible_artifact(user: Visitor, pk: int) -> Artifact:
     """The artifact, if ``user`` may know of its version; ``UserError("not_found")`` otherwise."""
     artifact = (

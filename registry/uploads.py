@@ -11,7 +11,7 @@ from registry import catalogue, lifecycle, names
 from registry.blobs import Incoming
 from registry.errors import UserError
 from registry.models import Artifact, Model, User, Version
-from registry.pipeline import runs
+from registry.pipeline import places, runs
 from registry.pipeline.intake import store
 from registry.states import ArtifactRole, EventKind, Stage
 
@@ -85,8 +85,8 @@ def keep(
         raise UserError("file.empty")
     incoming.finish()
     with transaction.atomic():
-        # Lock the version, so that a submit cannot slip in between the check and the row.
-        locked = Version.objects.select_for_update().get(pk=version.pk)
+        # Locked, so that a submit cannot slip in between the check and the row.
+        locked = lifecycle.lock(version)
         if locked.stage != Stage.DRAFT:
             raise UserError("version.not_draft", stage=locked.get_stage_display().lower())
         if locked.artifacts.filter(name=name).exists():
@@ -126,28 +126,47 @@ def keep_all(
             raise UserError("file.duplicate", name=held[incoming.digest])
         taken.add(name)
         held[incoming.digest] = name
-    return [keep(incoming, version=version, name=name, by=by) for name, incoming in pairs]
+    for _, incoming in pairs:
+        # Durable before the transaction, so that no other writer waits for the disk.
+        incoming.finish()
+    with transaction.atomic():
+        return [keep(incoming, version=version, name=name, by=by) for name, incoming in pairs]
 
 
 def submit(version: Version, *, by: User) -> None:
     """Hand a draft in: from here on the pipeline works on it."""
     if not catalogue.may_edit(by, version.model):
         raise UserError("access.denied")
-    if version.stage == Stage.DRAFT and not version.artifacts.exists():
-        raise UserError("version.no_files")
+    if version.stage != Stage.DRAFT:
+        # Other stages may start over as well, but that is for ``reviews.retry`` to allow.
+        stage = version.get_stage_display().lower()
+        raise UserError("stage.forbids", stage=stage, action="handed in")
     with transaction.atomic():
+        if not lifecycle.lock(version).artifacts.exists():
+            raise UserError("version.no_files")
         lifecycle.move(version, Stage.RECEIVED, by=by)
         runs.start(version)
 
 
 def remove_artifact(artifact: Artifact, *, by: User) -> None:
     """Take a file off a draft."""
-    version = artifact.version
-    check_may_add(version, by=by)
-    _forget(version, by=by, artifacts=[artifact])
+    with transaction.atomic():
+        version = lifecycle.lock(artifact.version)
+        check_may_add(version, by=by)
+        digests = _digests(version)
+        lifecycle.record(
+            EventKind.DELETED,
+            version=version,
+            by=by,
+            note=artifact.name,
+            data={"sha256": artifact.blob_id},
+        )
+        artifact.delete()
+        # Those that the version still has are left alone.
+        transaction.on_commit(lambda: places.let_go(digests))
 
 
-def delete_version(version: Version, *, by: User) -> None:
+def delete_version(version: Version, *, by: User, note: str = "") -> None:
     """Delete a version with its files, whatever its stage; the owner or an admin, and a reviewer
     for what is in quarantine."""
     may = catalogue.may_edit(by, version.model) or (
@@ -155,33 +174,43 @@ def delete_version(version: Version, *, by: User) -> None:
     )
     if not may:
         raise UserError("access.denied")
-    digests = _digests(version)
     with transaction.atomic():
+        was = lifecycle.lock(version).stage
+        digests = _digests(version)
         lifecycle.record(
             EventKind.DELETED,
             model=version.model,
             by=by,
             subject=str(version),
-            was=version.stage,
+            was=was,
+            note=note,
             data={"files": [a.name for a in version.artifacts.all()], "sha256": sorted(digests)},
         )
         version.delete()
-        transaction.on_commit(lambda: runs.collect(digests))
+        transaction.on_commit(lambda: places.let_go(digests))
 
 
-def delete_model(model: Model, *, by: User) -> None:
+def delete_model(model: Model, *, by: User, note: str = "") -> None:
     """Delete a model with every version; the owner or an admin."""
     if not catalogue.may_edit(by, model):
         raise UserError("access.denied")
     digests: set[str] = set()
     with transaction.atomic():
-        for version in model.versions.all():
+        versions = list(model.versions.select_for_update().order_by("pk"))
+        for version in versions:
             digests |= _digests(version)
         lifecycle.record(
-            EventKind.DELETED, by=by, subject=model.name, data={"sha256": sorted(digests)}
+            EventKind.DELETED,
+            by=by,
+            subject=model.name,
+            note=note,
+            data={
+                "versions": {version.name: version.stage for version in versions},
+                "sha256": sorted(digests),
+            },
         )
         model.delete()
-        transaction.on_commit(lambda: runs.collect(digests))
+        transaction.on_commit(lambda: places.let_go(digests))
 
 
 def _digests(version: Version) -> set[str]:
@@ -189,18 +218,3 @@ def _digests(version: Version) -> set[str]:
     for preview in version.previews.all():
         found |= {preview.full_id, preview.medium_id, preview.small_id}
     return found
-
-
-def _forget(version: Version, *, by: User, artifacts: list[Artifact]) -> None:
-    digests = {artifact.blob_id for artifact in artifacts}
-    with transaction.atomic():
-        for artifact in artifacts:
-            lifecycle.record(
-                EventKind.DELETED,
-                version=version,
-                by=by,
-                note=artifact.name,
-                data={"sha256": artifact.blob_id},
-            )
-            artifact.delete()
-        transaction.on_commit(lambda: runs.collect(digests))

@@ -21,10 +21,17 @@ def adopt(path: Path, digest: str) -> Blob:
     on the blob's row: garbage collection takes the same lock, so it cannot remove what is just
     coming back."""
     with transaction.atomic():
-        blob, _ = Blob.objects.get_or_create(digest=digest, defaults={"size": path.stat().st_size})
-        Blob.objects.select_for_update().get(pk=blob.pk)
+        blob = _locked(digest, path.stat().st_size)
         place(path, digest)
     return blob
+
+
+def _locked(digest: str, size: int) -> Blob:
+    while True:
+        Blob.objects.get_or_create(digest=digest, defaults={"size": size})
+        # None: a collection that was under way has taken the row that we found.
+        if blob := Blob.objects.select_for_update().filter(pk=digest).first():
+            return blob
 
 
 def store_file(path: Path) -> Blob:

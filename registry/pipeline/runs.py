@@ -67,6 +67,10 @@ class Claim:
     run: StepRun
     fence: int
 
+    def _version(self) -> Version | None:
+        """Locked, and before the run: a person who moves it takes the two in the same order."""
+        return Version.objects.select_for_update().filter(pk=self.run.version_id).first()
+
     def _held(self) -> Any:
         return StepRun.objects.filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
 
@@ -81,6 +85,7 @@ class Claim:
     def finish(self, outcome: Outcome) -> None:
         """Write the outcome and go on with the next step, in one transaction."""
         with transaction.atomic():
+            version = self._version()
             done = self._held().update(
                 state=RunState.DONE,
                 percent=100,
@@ -90,9 +95,8 @@ class Claim:
                 lease_until=None,
                 finished_at=timezone.now(),
             )
-            if not done:
+            if version is None or not done:
                 raise LeaseLost
-            version = Version.objects.select_for_update().get(pk=self.run.version_id)
             if outcome.commit:
                 outcome.commit()
             for stage in outcome.stages:
@@ -106,6 +110,7 @@ class Claim:
     def fail(self, code: str, detail: str, *, final: bool = False) -> None:
         """One attempt failed. After the last one, or if it is ``final``, a person is asked."""
         with transaction.atomic():
+            self._version()
             if final or self.run.attempts >= ATTEMPTS:
                 ended = self._held().update(
                     state=RunState.FAILED,

@@ -155,11 +155,11 @@ def _converted_name(artifact: Artifact) -> str:
     """``model.ckpt`` → ``model.safetensors``; an embedding's name is its prompt word and stays."""
     stem = PurePath(artifact.name).stem or artifact.name
     taken = set(artifact.version.artifacts.values_list("name", flat=True))
-    name = f"{stem}.safetensors"
+    name = names.with_ending(stem, ".safetensors")
     number = 1
     while name in taken:
         number += 1
-        name = f"{stem}-{number}.safetensors"
+        name = names.with_ending(stem, f"-{number}.safetensors")
     return names.checked(name)
 
 

@@ -10,6 +10,8 @@ from registry.pipeline import runs, steps
 
 log = structlog.get_logger(__name__)
 
+OVERTAKEN = frozenset({"stage.forbids", "stage.changed"})
+
 
 @shared_task(name="weighhouse.work")
 def work(run_id: int) -> None:
@@ -27,9 +29,14 @@ def work(run_id: int) -> None:
         log.warning("step.failed", step=run.step, version=run.version_id, code=error.code)
         claim.fail(error.code, error.detail)
     except UserError as error:
-        # A person moved the version meanwhile: theirs is the last word.
-        log.info("step.overtaken", step=run.step, version=run.version_id, code=error.code)
-        claim.drop()
+        if error.code in OVERTAKEN:
+            # A person moved the version meanwhile: theirs is the last word.
+            log.info("step.overtaken", step=run.step, version=run.version_id, code=error.code)
+            claim.drop()
+        else:
+            # Such as a full disk. Dropped, it would be begun again for ever.
+            log.warning("step.failed", step=run.step, version=run.version_id, code=error.code)
+            claim.fail(error.code, error.detail)
     except Exception as error:
         log.exception("step.crashed", step=run.step, version=run.version_id)
         claim.fail("engine.crashed", f"{type(error).__name__}: {error}")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry import blobs, reviews, serving
+from registry import blobs, reviews, serving, uploads
 from registry.errors import UserError
 from registry.models import Review, Version
 from registry.states import Role, Stage
@@ -107,3 +107,38 @@ def test_what_was_quarantined_is_brought_back_by_a_reviewer_only() -> None:
     reviews.retry(version, by=making.person(Role.REVIEWER))
     assert version.stage == Stage.RECEIVED
     assert version.runs.get().step == "inspect"
+
+
+@pytest.mark.parametrize("stage", [Stage.QUARANTINED, Stage.REJECTED, Stage.WITHDRAWN])
+def test_handing_in_is_no_way_back_from_a_refusal(stage: Stage) -> None:
+    version = making.in_stage(stage)
+    with pytest.raises(UserError, match=r"stage\.forbids"):
+        uploads.submit(version, by=version.created_by)
+    version.refresh_from_db()
+    assert version.stage == stage
+
+
+@pytest.mark.parametrize("stage", [Stage.DRAFT, Stage.IN_REVIEW, Stage.PUBLISHED])
+def test_there_is_nothing_to_try_again_where_nothing_went_wrong(stage: Stage) -> None:
+    version = making.in_stage(stage)
+    with pytest.raises(UserError, match=r"stage\.forbids"):
+        reviews.retry(version, by=making.person(Role.REVIEWER))
+
+
+def test_a_held_version_that_was_rejected_is_not_held_any_more() -> None:
+    version = making.in_stage(Stage.RECEIVED)
+    Version.objects.filter(pk=version.pk).update(problem={"code": "engine.killed"})
+    version.refresh_from_db()
+    reviews.reject(version, by=making.person(Role.REVIEWER), note="broken")
+    version.refresh_from_db()
+    assert not version.is_held
+    with pytest.raises(UserError, match=r"access\.denied"):
+        reviews.retry(version, by=version.created_by)
+
+
+def test_who_added_a_file_does_not_approve_it_either() -> None:
+    version = making.version()
+    admin, reviewer = making.person(Role.ADMIN), making.person(Role.REVIEWER)
+    uploads.receive([making.safetensors(5)], version=version, name="a.safetensors", by=admin)
+    assert not reviews.may_decide(version, admin)
+    assert reviews.may_decide(version, reviewer)

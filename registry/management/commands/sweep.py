@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
 from registry import blobs
-from registry.pipeline import runs
+from registry.pipeline import places, runs
 
 log = structlog.get_logger(__name__)
 
@@ -54,5 +54,6 @@ class Command(BaseCommand):
 def _keep_house() -> None:
     collected = runs.collect()
     removed = blobs.sweep_scratch(time.time() - LEFTOVER_AGE)
-    if collected or removed:
-        log.info("housekeeping", blobs=collected, leftovers=removed)
+    mended = places.reconcile()
+    if collected or removed or any(mended.values()):
+        log.info("housekeeping", blobs=collected, leftovers=removed, **mended)
