@@ -32,6 +32,10 @@ TICK = 5.0
 OUTPUT_LIMIT = 128 * 1024 * 1024
 STDERR_KEPT = 4_000
 _PR_SET_PDEATHSIG = 1
+#: What a child is told of its surroundings; the site's keys and passwords are not among it.
+_TOLD = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"})
+_TOLD_OF = ("LC_", "LD_", "PYTHON", "OMP_", "MKL_", "KMP_", "CUDA", "CUBLAS", "NVIDIA_", "NCCL_",
+            "TORCH", "PYTORCH_", "TRITON_", "HSA_", "HIP_", "ROCR_", "MALLOC_")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ def policy() -> str:
     return str(answer.data["policy"])
 
 
+def _environ() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _TOLD or name.startswith(_TOLD_OF)
+    }
+
+
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -79,6 +91,7 @@ def _call(
     process = subprocess.Popen(
         [sys.executable, "-m", "scanner", *arguments],
         cwd=ROOT,
+        env=_environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -36,6 +36,8 @@ MESSAGES: Mapping[str, tuple[int, str]] = {
     "access.denied": (403, "You may not do this."),
     "access.csrf": (403, "The page is too old to be sent; load it again."),
     "access.sign_in": (401, "Sign in or send a token."),
+    "sign_in.too_often": (429, "Too many attempts. Wait {minutes} minutes and try again."),
+    "conflict": (409, "Somebody else did the same at this moment. Try again."),
     "token.scope": (403, "The token does not have the scope “{scope}”."),
     "not_found": (404, "There is nothing here, or you may not see it."),
     "not_published": (403, "This version has not been published."),

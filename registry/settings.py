@@ -15,7 +15,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
-ALLOWED_HOSTS = list(ENV.hosts or (*_LOOPBACK, ENV.bind.rpartition(":")[0] or "*"))
+ALLOWED_HOSTS = list(ENV.hosts or filter(None, (*_LOOPBACK, ENV.bind.rpartition(":")[0])))
 CSRF_TRUSTED_ORIGINS = list(ENV.origins)
 
 INSTALLED_APPS = [
@@ -126,6 +126,9 @@ SCRATCH = HOME / "scratch"
 # Uploads stream to the blob store; what Django itself may buffer stays small.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+# Only streams.form takes files, and brings its own handler: otherwise a form of any length, from
+# anybody, would be kept in a temporary file before its CSRF token has been looked at.
+FILE_UPLOAD_HANDLERS = ["registry.streams.NoFiles"]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.https
 SESSION_COOKIE_HTTPONLY = True

@@ -16,6 +16,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.db import transaction
 
 from registry import people
 from registry.models import User
@@ -111,13 +112,15 @@ def first_admin(password: str | None) -> str | None:
     None if there was an admin or ``password`` was given."""
     if User.objects.filter(role=Role.ADMIN).exists():
         return None
-    admin = people.add(name=ADMIN, role=Role.ADMIN, by=None)
     chosen = password or people.one_time_password()
+    # Together: an admin without a password would be nobody's, and no other would be made.
+    with transaction.atomic():
+        admin = people.add(name=ADMIN, role=Role.ADMIN, by=None)
+        # Not people.set_password: the operator's own choice is taken as it is, if with a warning.
+        admin.set_password(chosen)
+        admin.save(update_fields=["password"])
     if password:
         _warn_if_weak(password, admin)
-    # Not people.set_password: the operator's own choice is taken as it is, if with a warning.
-    admin.set_password(chosen)
-    admin.save(update_fields=["password"])
     return None if password else chosen
 
 

@@ -151,6 +151,19 @@ class _Parser(MultiPartParser):
         return file_name
 
 
+class NoFiles(FileUploadHandler):
+    """For every address that takes no files."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise MultiPartParserError("This address takes no files.")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Never called: there is no file."""
+
+    def file_complete(self, file_size: int) -> None:
+        """Never called: there is no file."""
+
+
 class _ToStore(FileUploadHandler):
     """Each file of a form into an ``Incoming`` of its own."""
 
@@ -247,4 +260,4 @@ def _check_csrf(request: HttpRequest) -> None:
         raise UserError("access.csrf")
 
 
-__all__ = ["Arrived", "Form", "announced", "form", "is_form", "raw"]
+__all__ = ["Arrived", "Form", "NoFiles", "announced", "form", "is_form", "raw"]

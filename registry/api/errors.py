@@ -48,7 +48,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         return _answer(413, "request.too_large", "The body is longer than this address takes.")
     if isinstance(error, IntegrityError):
         # Two requests passed the same check; the database let one of them through.
-        return _answer(409, "conflict", "Somebody else did the same at this moment. Try again.")
+        return _answer(MESSAGES["conflict"][0], "conflict", MESSAGES["conflict"][1])
     return _ours(error, context)
 
 

@@ -3,7 +3,7 @@
 from registry.models.artifacts import Artifact, Blob, BlobHash, Preview
 from registry.models.catalogue import Model, Tag, Version
 from registry.models.journal import Download, Event
-from registry.models.people import ApiToken, User
+from registry.models.people import ApiToken, SignInAttempt, User
 from registry.models.reports import Report, SmokeTest
 from registry.models.reviews import Decision, Review
 from registry.models.runs import StepRun
@@ -20,6 +20,7 @@ __all__ = [
     "Preview",
     "Report",
     "Review",
+    "SignInAttempt",
     "SmokeTest",
     "StepRun",
     "Tag",

@@ -33,6 +33,22 @@ class User(AbstractUser):
         return self.is_active and self.role in {Role.REVIEWER, Role.ADMIN}
 
 
+class SignInAttempt(models.Model):
+    """One password tried, until it proves right or is old. The name is kept as a keyed hash:
+    people type passwords into the wrong field."""
+
+    name = models.CharField(max_length=64)
+    address = models.CharField(max_length=45, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["name", "at"], name="sign_in_attempt_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name[:8]}… from {self.address}"
+
+
 class ApiToken(models.Model):
     """A secret that acts for a person within its scopes. Only its hash is stored."""
 

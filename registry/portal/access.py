@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
@@ -65,6 +66,9 @@ def _guarded(view: View[P], may: Callable[[User], bool], *, visitors: bool = Fal
             return view(request, *args, **kwargs)
         except UserError as error:
             return refused(request, error)
+        except IntegrityError:
+            # Two requests passed the same check; the database let one of them through.
+            return refused(request, UserError("conflict"))
 
     # A page shown to one person must not come out of a shared cache for another.
     return cast(View[P], never_cache(guarded))

@@ -9,6 +9,8 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db.models import QuerySet
 
+from registry import sign_in
+from registry.errors import UserError
 from registry.models import Model, User
 from registry.states import Kind, Role, Scope, Visibility
 
@@ -30,6 +32,19 @@ class SignInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "Name"
+
+    def clean(self) -> dict[str, Any]:
+        name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if not name or not password:
+            return super().clean()
+        address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
+        try:
+            sign_in.attempt(name, address=address)
+        except UserError as error:
+            raise forms.ValidationError(error.detail, code=error.code) from error
+        cleaned = super().clean()
+        sign_in.succeeded(name, address=address)
+        return cleaned
 
 
 class WordsField(forms.CharField):

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from registry.portal.forms import SignInForm
 from registry.portal.views import account, catalogue, files, people, review, uploads, versions
 
 app_name = "portal"
 
-sign_in = LoginView.as_view(
-    template_name="portal/sign_in.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
-)
 _VERSION = "models/<slug:slug>/versions/<int:pk>/"
 
 urlpatterns = [
     path("", catalogue.index, name="catalogue"),
-    path("sign-in/", sign_in, name="sign-in"),
+    path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-out/", never_cache(LogoutView.as_view()), name="sign-out"),
     path("models/<slug:slug>/", catalogue.model, name="model"),
     path("models/<slug:slug>/edit/", catalogue.edit_model, name="edit-model"),

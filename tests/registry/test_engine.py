@@ -125,3 +125,13 @@ def test_a_flood_of_output_does_not_fill_the_memory(
     with pytest.raises(EngineError, match=r"engine\.garbled"):
         engine._call(["inspect"], silent, 30, fine={0})
     assert psutil.Process().memory_info().rss - before < 10_000_000
+
+
+def test_a_child_is_told_none_of_the_sites_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHHOUSE_SECRET_KEY", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    told = engine._environ()
+    assert "secret" not in told.values()
+    assert told["OMP_NUM_THREADS"] == "2"
+    assert "PATH" in told

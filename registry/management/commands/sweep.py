@@ -9,7 +9,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from registry import blobs
+from registry import blobs, sign_in
 from registry.pipeline import places, runs
 
 log = structlog.get_logger(__name__)
@@ -54,6 +54,7 @@ class Command(BaseCommand):
 def _keep_house() -> None:
     collected = runs.collect()
     removed = blobs.sweep_scratch(time.time() - LEFTOVER_AGE)
+    sign_in.forget()
     mended = places.reconcile()
     if collected or removed or any(mended.values()):
         log.info("housekeeping", blobs=collected, leftovers=removed, **mended)

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -14,7 +16,7 @@ from registry import people
 from registry.errors import UserError
 from registry.models import ApiToken, Version
 from registry.portal.access import members, person
-from registry.portal.forms import OwnPasswordForm, ProfileForm, TokenForm
+from registry.portal.forms import OwnPasswordForm, ProfileForm, SignInForm, TokenForm
 from registry.portal.presenters import shelf
 
 RECENT = 20
@@ -31,6 +33,18 @@ def _page(request: HttpRequest, status: int = 200, **more: Any) -> HttpResponse:
         "uploads": [shelf.work_row(v) for v in recent.prefetch_related("runs")[:RECENT]],
     } | more
     return render(request, "portal/account.html", context, status=status)
+
+
+class SignIn(LoginView):
+    template_name = "portal/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.has_error("__all__", "sign_in.too_often"):
+            response.status_code = 429
+        return response
 
 
 @require_safe

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from registry.models import ApiToken, User
@@ -122,3 +123,24 @@ def test_the_profile_is_saved_and_the_role_is_not_part_of_it() -> None:
 
 def test_the_sign_in_page_bears_the_houses_name(visitor: Client) -> None:
     assert "<span>Weighhouse</span>" in visitor.get("/sign-in/").content.decode()
+
+
+def test_guessing_a_password_is_slowed_down_even_when_the_guess_is_right() -> None:
+    making.person(name="mara")
+    guess = {"username": "mara", "password": "no"}
+    statuses = [Client().post("/sign-in/", guess).status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+
+    response = Client().post("/sign-in/", {"username": "mara", "password": making.PASSWORD})
+    assert response.status_code == 429
+    assert "Too many attempts. Wait 15 minutes" in response.content.decode()
+
+
+def test_nobody_keeps_a_file_here_by_sending_one_to_a_form() -> None:
+    file = SimpleUploadedFile("big.bin", b"x" * 100_000)
+    client = Client(enforce_csrf_checks=True)
+    client.get("/sign-in/")
+
+    response = client.post("/sign-in/", {"username": "mara", "password": "x", "file": file})
+
+    assert response.status_code == 400
