@@ -15,7 +15,8 @@ class Limits:
 
     # One pickle, and all pickles of one file together.
     pickle_bytes: int = 64 * MIB
-    opcodes: int = 20_000_000
+    # A checkpoint has tens of thousands; so many take two seconds and 200 MiB.
+    opcodes: int = 2_000_000
     stack_depth: int = 1_000_000
     marks: int = 100_000
     memo_entries: int = 2_000_000

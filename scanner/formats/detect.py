@@ -186,8 +186,7 @@ def _unknown(source: Source, place: Place) -> Contents:
         collector.note("text-member" if place.member else "text")
     else:
         collector.note("unknown-member" if place.member else "unknown-format")
-    if format is not Format.IMAGE:
-        collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")
+    collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")
     collector.extents.append(Extent(0, source.size, Part.OTHER))
     return collector.contents(format)
 

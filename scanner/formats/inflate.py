@@ -98,17 +98,66 @@ def unpack(unpacker: _Unpacker, source: Source, start: int, limit: int) -> Unpac
     return Unpacked(b"".join(parts), fed - len(unpacker.unused_data), unpacker.eof)
 
 
-#: Whole-file wrappers by their first bytes.
-WRAPPERS: tuple[tuple[str, bytes, Callable[[], _Unpacker]], ...] = (
-    ("gzip", b"\x1f\x8b", lambda: _Zlib(31)),
-    ("zlib", b"\x78\x01", lambda: _Zlib(15)),
-    ("zlib", b"\x78\x5e", lambda: _Zlib(15)),
-    ("zlib", b"\x78\x9c", lambda: _Zlib(15)),
-    ("zlib", b"\x78\xda", lambda: _Zlib(15)),
-    ("bzip2", b"BZh", bz2.BZ2Decompressor),
-    ("xz", b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(memlimit=256 << 20)),
-    ("lzma", b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(memlimit=256 << 20)),
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A way to pack a whole file. ``weak``: other files begin so too; ``rare``: only a stream that
+    is whole is believed; ``skip``: bytes before the stream."""
+
+    name: str
+    magic: bytes
+    make: Callable[[], _Unpacker]
+    weak: bool = False
+    rare: bool = False
+    skip: int = 0
+
+
+def _inflater() -> _Unpacker:
+    return _Zlib(15)
+
+
+def _lzma() -> _Unpacker:
+    return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+
+
+_LZMA_MEMORY = 128 << 20
+_USUAL = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+#: RFC 1950: a window of 256 bytes to 32 KiB, no dictionary, and a sum that 31 divides.
+_ZLIB = tuple(
+    bytes((window, flags))
+    for window in range(0x08, 0x79, 0x10)
+    for flags in range(256)
+    if not flags & 0x20 and (window << 8 | flags) % 31 == 0
 )
+#: Whole-file wrappers by their first bytes.
+WRAPPERS = (
+    Wrapper("gzip", b"\x1f\x8b", lambda: _Zlib(31)),
+    *(Wrapper("zlib", magic, _inflater, True, magic not in _USUAL) for magic in _ZLIB),
+    Wrapper("bzip2", b"BZh", bz2.BZ2Decompressor),
+    Wrapper("xz", b"\xfd7zXZ\x00", _lzma),
+    Wrapper("lzma", b"\x5d\x00\x00", _lzma, weak=True),
+    # joblib before 0.10: "ZF" and a length of 19 characters, then zlib.
+    Wrapper("joblib", b"ZF0x", _inflater, weak=True, skip=21),
+)
+
+
+def unwrap(wrapper: Wrapper, source: Source, limit: int) -> Unpacked:
+    """The bytes in the wrapper. Streams that follow one another are read as one, as Python's own
+    readers do; whatever else follows is left."""
+    skip = wrapper.skip
+    if skip and source.peek(skip, 1) == b" ":
+        skip += 1
+    last = unpack(wrapper.make(), source, skip, limit)
+    parts, left = [last.data], limit - len(last.data)
+    while last.complete and source.peek(last.used, len(wrapper.magic)) == wrapper.magic:
+        try:
+            last = unpack(wrapper.make(), source, last.used, left)
+        except LimitExceeded:
+            raise
+        except FileError:
+            break
+        parts.append(last.data)
+        left -= len(last.data)
+    return Unpacked(b"".join(parts), last.used, last.complete)
 
 
 METHODS = (STORED, DEFLATED, BZIP2, LZMA)

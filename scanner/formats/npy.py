@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from math import prod
 
@@ -27,6 +28,9 @@ _DTYPES = {
     "u8": "U64", "i8": "I64", "f2": "F16", "f4": "F32", "f8": "F64", "c8": "C64", "c16": "C128",
 }  # fmt: skip
 _DIGITS = 18
+#: Element types that hold no objects. Anything else may be spelt in a way that means "O".
+_PLAIN = re.compile(r"[<>=|]?(?:[?bhilqpBHILQPefdgFDGSUaVMm]|[biufcSUaVMm]\d+)(?:\[\w+\])?")
+_LONGEST_LITERAL = 64 * 1024
 
 
 def plausible(source: Source) -> bool:
@@ -45,9 +49,8 @@ def read(source: Source, place: Place) -> Contents:
         collector.search(0, source.size, "array")
         return collector.contents(Format.NUMPY)
     collector.extents.append(Extent(0, start, Part.HEADER))
-    descr = match["descr"]
     table = None
-    if "O" in descr:
+    if _may_hold_objects(match["descr"]):
         _objects(source, start, collector)
     else:
         table = _array(source, start, match, collector)
@@ -64,6 +67,29 @@ def _header(source: Source) -> tuple[int, str]:
         raise FileError("numpy.header", f"It claims {length} bytes.")
     text = source.read(8 + width, length)
     return 8 + width + length, text.decode("latin-1")
+
+
+def _may_hold_objects(descr: str) -> bool:
+    """Whether numpy might take the element type for one of objects, and so load a pickle."""
+    if len(descr) > _LONGEST_LITERAL:
+        return True
+    try:
+        parts: list[object] = [ast.literal_eval(descr)]
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return True
+    while parts:
+        part = parts.pop()
+        match part:
+            case str():
+                if not _PLAIN.fullmatch(part):
+                    return True
+            case list():
+                parts += part
+            case (_, kind) | (_, kind, _):
+                parts.append(kind)
+            case _:
+                return True
+    return False
 
 
 def _objects(source: Source, start: int, collector: Collector) -> None:

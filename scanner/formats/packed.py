@@ -12,23 +12,31 @@ from scanner.source import BytesSource, Source
 
 
 def plausible(source: Source) -> bool:
+    return _wrapper(source) is not None
+
+
+def _wrapper(source: Source) -> inflate.Wrapper | None:
     head = source.peek(0, 6)
-    return any(head.startswith(magic) for _, magic, _ in inflate.WRAPPERS)
+    return next((item for item in inflate.WRAPPERS if head.startswith(item.magic)), None)
 
 
 def read(source: Source, place: Place) -> Contents | None:
     """The contents of what is inside; None when the bytes are not packed after all."""
-    head = source.peek(0, 6)
-    name, _, make = next(item for item in inflate.WRAPPERS if head.startswith(item[1]))
+    wrapper = _wrapper(source)
+    if wrapper is None:
+        return None
+    name = wrapper.name
     collector = Collector(source, place)
     try:
-        unpacked = inflate.unpack(make(), source, 0, place.limits.pickle_bytes)
+        unpacked = inflate.unwrap(wrapper, source, place.limits.pickle_bytes)
     except FileError as error:
-        if error.code == "packed.broken" and name in ("zlib", "lzma"):
+        if error.code == "packed.broken" and wrapper.weak:
             # Two or three bytes are a weak sign: other files begin with them too.
             return None
         collector.failed(error, rule="compressed-broken")
         return collector.contents(Format.ARCHIVE)
+    if not unpacked.complete and wrapper.rare:
+        return None
     collector.note("compressed", f"{name}.")
     if not unpacked.complete:
         collector.note("compressed-broken", "It ends too early.")

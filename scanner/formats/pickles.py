@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import merge
 from itertools import islice
 
 from scanner import policy
@@ -19,11 +20,31 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 #: Pickles in one stream; accelerate and joblib write a handful.
 MOST_IN_A_STREAM = 1_000
 #: A trial reading of bytes that are probably no pickle may be short.
-_TRIAL_OPCODES = 200_000
-_TRIALS = 64
+_TRIAL_OPCODES = 100_000
+#: Places that are tried in one run of bytes, and the opcodes that all of them may take.
+_TRIALS = 4_096
+_TRIALS_OPCODES = 300_000
+#: Of those found, how many are kept that are not dangerous, and that are.
+_MOST_FOUND = 16
+_MOST_DANGEROUS = 64
 _PROTOCOL = re.compile(rb"\x80[\x00-\x05]")
-# Protocols 0 and 1 have no mark of their own; what names an object starts with these.
-_TEXT_IMPORT = re.compile(rb"(?:c|\(i|i)[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_WORD = rb"[A-Za-z_][\w.]{0,100}"
+# Protocols 0 and 1 have no mark of their own, and the others may do without it: what names an
+# object starts with one of these.
+_SHORT = rb"\x8c." + _WORD + rb"\x94?\x8c." + _WORD + rb"\x94?\x93"
+_BEGIN = re.compile(
+    rb"(?s)\x80[\x00-\x05]|" + _SHORT + rb"|(?:c|\(?i)" + _WORD + rb"\n" + _WORD + rb"\n"
+)
+#: The same anywhere, each found by its first byte. A text import is found by the end of its first
+#: line: the opcode may stand on any letter of that line.
+_ANYWHERE = (_PROTOCOL, re.compile(_SHORT, re.DOTALL))
+_LINE_END = re.compile(rb"\n(?=[A-Za-z_][\w.]{0,100}+\n)")
+_LINE = re.compile(rb"[\w.]+\Z")
+_IMPORTS = re.compile(rb"[ci]")
+#: Ends of lines that are looked at in one run of bytes.
+_LINE_ENDS = 100_000
+#: How far a candidate may reach into the next chunk and still be seen.
+_OVERLAP = 256
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -60,6 +81,11 @@ def credible(trace: Trace) -> bool:
 def has_mark(head: bytes) -> bool:
     """Whether the bytes begin as protocols 2 and up do."""
     return _PROTOCOL.match(head) is not None
+
+
+def begins(source: Source) -> bool:
+    """Whether the bytes begin as a pickle of any protocol that names something does."""
+    return _BEGIN.match(source.peek(0, _OVERLAP)) is not None
 
 
 def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Stream:
@@ -111,22 +137,45 @@ def trial(source: Source, limits: Limits, member: str, start: int = 0) -> Trace 
 
 def hidden(source: Source, limits: Limits, member: str) -> Iterator[Trace]:
     """Pickles that name objects, anywhere in bytes where none belongs."""
+    left, ordinary, dangerous = _TRIALS_OPCODES, 0, 0
     for start in islice(_candidates(source), _TRIALS):
-        trace = trial(source, limits, member, start)
-        if trace is not None and names_objects(trace):
-            yield trace
+        short = replace(limits, opcodes=min(limits.opcodes, left, _TRIAL_OPCODES))
+        trace = machine.trace(source, start, short, member=member)
+        left -= trace.opcodes
+        if credible(trace) and names_objects(trace):
+            grave = bool(_dangerous(trace))
+            ordinary, dangerous = ordinary + (not grave), dangerous + grave
+            if grave or ordinary <= _MOST_FOUND:
+                yield trace
+        if left <= 0 or dangerous >= _MOST_DANGEROUS:
+            return
 
 
 def _candidates(source: Source) -> Iterator[int]:
     """The start, and every place that looks like a pickle's first bytes."""
     yield 0
-    at = 0
+    at, last, lines = 0, 0, _LINE_ENDS
+    tail = b""
     for chunk in source.chunks():
-        # A mark that straddles two chunks is not looked for: the text form would be cut as well.
-        for match in _PROTOCOL.finditer(chunk):
-            if at + match.start():
-                yield at + match.start()
-        for match in _TEXT_IMPORT.finditer(chunk):
-            if at + match.start():
-                yield at + match.start()
+        data = tail + chunk
+        ends = _LINE_END.finditer(data)
+        # Three lazy searches, each in order, so the merged one is.
+        marks = ((match.start() for match in found.finditer(data)) for found in _ANYWHERE)
+        for place in merge(*marks, _imports(data, islice(ends, max(lines, 0)))):
+            # What began in the last chunk's tail may have been seen there.
+            if at - len(tail) + place > last:
+                last = at - len(tail) + place
+                yield last
+        lines -= chunk.count(b"\n")
         at += len(chunk)
+        tail = data[-_OVERLAP:]
+
+
+def _imports(data: bytes, ends: Iterator[re.Match[bytes]]) -> Iterator[int]:
+    """Where on the lines that end so an import may begin."""
+    for end in ends:
+        before = max(end.start() - _OVERLAP // 2, 0)
+        line = _LINE.search(data[before : end.start()])
+        if line is not None:
+            for found in _IMPORTS.finditer(line[0]):
+                yield before + line.start() + found.start()

@@ -9,7 +9,8 @@ from scanner.errors import FileError
 from scanner.extents import Extent, Part
 from scanner.formats import json_header
 from scanner.formats.anomalies import finding
-from scanner.formats.contents import Contents, Place, whole
+from scanner.formats.collector import Collector
+from scanner.formats.contents import Contents, Place, gaps, whole
 from scanner.formats.json_header import Object
 from scanner.limits import Limits
 from scanner.report import Finding, Format
@@ -59,10 +60,15 @@ def read(source: Source, place: Place) -> Contents:
     header = _entries(value, source, start, place)
     extents = [Extent(0, start, Part.HEADER)]
     extents += _layout(header, source, start, place)
+    mapped = whole(extents, source.size)
+    collector = Collector(source, place, findings=header.findings)
+    for gap in gaps(mapped):
+        collector.search(gap.offset, gap.size, f"bytes at {gap.offset}")
     return Contents(
         Format.SAFETENSORS,
+        traces=tuple(collector.traces),
         table=TensorTable(tuple(header.tensors), metadata=header.metadata),
-        extents=whole(extents, source.size),
+        extents=mapped,
         findings=tuple(header.findings),
         data_offset=start,
     )

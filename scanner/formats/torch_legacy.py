@@ -86,7 +86,7 @@ def _storages(
 
 
 def _pickle_in_storage(storage: Storage, collector: Collector) -> None:
-    if not pickles.has_mark(storage.source.peek(0, 2)):
+    if not pickles.begins(storage.source):
         return
     trace = pickles.trial(storage.source, collector.place.limits, collector.place.member)
     if trace is not None and pickles.names_objects(trace):

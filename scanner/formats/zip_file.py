@@ -136,7 +136,10 @@ def _pickle(member: Member, collector: Collector) -> tuple[Trace, ...]:
     stream = pickles.stream(source, limits, member.label)
     collector.traces += stream.traces
     _checksum(member, source, collector)
-    if stream.end < source.size and not stream.broken:
+    if stream.end < source.size and stream.broken:
+        rest = source.window(stream.end, source.size - stream.end)
+        collector.traces += pickles.hidden(rest, limits, f"{member.label} (rest)")
+    elif stream.end < source.size:
         left = source.size - stream.end
         at = member.offset + stream.end if member.method == records.STORED else None
         collector.note("bytes-left-over", f"{left} bytes.", member=member.label, offset=at)
@@ -187,7 +190,7 @@ def _size_rule(surplus: int) -> str:
 
 def _pickle_in_storage(member: Member, collector: Collector) -> None:
     """A look at the first two bytes is enough to leave nearly every storage alone."""
-    if member.method != records.STORED or not pickles.has_mark(member.packed.peek(0, 2)):
+    if member.method != records.STORED or not pickles.begins(member.packed):
         return
     trace = pickles.trial(member.packed, collector.place.limits, member.label)
     if trace is not None and pickles.names_objects(trace):
@@ -222,8 +225,7 @@ def _unused(member: Member, collector: Collector) -> bool:
     """A tensor's record without a tensor: plain bytes are no harm, anything else is looked into."""
     if member.method != records.STORED:
         return False
-    with_mark = pickles.has_mark(member.packed.peek(0, 2))
-    if with_mark or pickles.trial(member.packed, collector.place.limits, member.label) is not None:
+    if pickles.begins(member.packed) or pickles.trial(member.packed, collector.place.limits, member.label) is not None:
         return False
     collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))
     collector.note("storage-unused", member=member.label, offset=member.offset)

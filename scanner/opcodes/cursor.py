@@ -41,7 +41,8 @@ class Cursor:
         self.start = start
         self.data = b""
         self.at = 0
-        self._base = start
+        #: Where ``data`` begins in the member.
+        self.base = start
         self._limits = limits
         self._end = min(source.size, start + limits.pickle_bytes)
         #: Why the member ended before its size said so (a broken deflate stream).
@@ -66,18 +67,18 @@ class Cursor:
     @property
     def offset(self) -> int:
         """Where the next byte lies in the member."""
-        return self._base + self.at
+        return self.base + self.at
 
     def _fill(self, need: int) -> bool:
         """Make ``need`` bytes available from the position on, if there are that many."""
         rest = self.data[self.at :]
-        position = self._base + self.at
+        position = self.base + self.at
         want = max(need, BLOCK)
         # More than one turn only where a broken stream comes in pieces.
         while len(rest) < need and position + len(rest) < self._end:
             filled = position + len(rest)
             rest += self._read(filled, min(want - len(rest), self._end - filled))
-        self.data, self.at, self._base = rest, 0, position
+        self.data, self.at, self.base = rest, 0, position
         return len(rest) >= need
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -109,10 +110,10 @@ class Cursor:
             self._jump(self.frame_end)
 
     def _jump(self, offset: int) -> None:
-        if offset <= self._base + len(self.data):
-            self.at = offset - self._base
+        if offset <= self.base + len(self.data):
+            self.at = offset - self.base
         else:
-            self.data, self.at, self._base = b"", 0, offset
+            self.data, self.at, self.base = b"", 0, offset
 
     def take(self, length: int) -> bytes:
         if self.frame_end:
@@ -171,7 +172,7 @@ class Cursor:
 
     def _leave_unended_line(self) -> None:
         self._fill(self.frame_end - self.offset)
-        if self.data.find(b"\n", self.at, self.frame_end - self._base) < 0:
+        if self.data.find(b"\n", self.at, self.frame_end - self.base) < 0:
             self._jump(self.frame_end)
 
     def lines(self) -> tuple[bytes, bytes]:

@@ -56,24 +56,24 @@ def windows(
     """The opcodes around each offset, half before and half after it, in one pass: a pickle has
     no beginning of an opcode that one could find backwards."""
     reach = max(limits.window_opcodes // 2, 1)
-    before: deque[str] = deque(maxlen=reach)
-    found: dict[int, list[str]] = {}
+    before: deque[Line] = deque(maxlen=reach)
+    found: dict[int, list[Line]] = {}
     # (how many more lines it wants, its offset), for the windows that are still open.
     wanting: list[tuple[int, int]] = []
     missing = len(offsets)
     for line in disassemble(source, start, limits):
-        text = str(line)
-        for _, offset in wanting:
-            found[offset].append(text)
-        wanting = [(more - 1, offset) for more, offset in wanting if more > 1]
+        if wanting:
+            for _, offset in wanting:
+                found[offset].append(line)
+            wanting = [(more - 1, offset) for more, offset in wanting if more > 1]
         if line.offset in offsets:
-            found[line.offset] = [*before, text]
+            found[line.offset] = [*before, line]
             wanting.append((reach, line.offset))
             missing -= 1
-        before.append(text)
+        before.append(line)
         if not missing and not wanting:
             break
-    return {offset: tuple(lines) for offset, lines in found.items()}
+    return {offset: tuple(map(str, lines)) for offset, lines in found.items()}
 
 
 def _shown(name: str, argument: Argument) -> str:

@@ -150,30 +150,37 @@ class Machine:
             self.odd("limit.memory", type(error).__name__, fatal=True)
 
     def _loop(self) -> None:
-        cursor, dispatch, limits = self.cursor, self._dispatch(), self.limits
-        stack = self.stack
+        cursor, dispatch, stack = self.cursor, self._dispatch(), self.stack
+        most, deepest = self.limits.opcodes, self.limits.stack_depth
         while True:
-            self.at = cursor.offset
-            self.opcode = None
-            code = cursor.u1()
+            # Cursor.offset and Cursor.u1, written out: this loop is where the time goes.
+            at = cursor.at
+            self.at = cursor.base + at
+            if at < len(cursor.data):
+                code = cursor.data[at]
+                cursor.at = at + 1
+            else:
+                self.opcode = None
+                code = cursor.u1()
             step = dispatch[code]
             if step is None:
+                self.opcode = None
                 raise FileError("pickle.unknown_opcode", f"byte 0x{code:02x} is no opcode")
             name, read, handler, protocol = step
             self.opcode = name
             self.opcodes += 1
             if cursor.frame_end:
                 self._check_frame(code)
-            if protocol > self.protocol and protocol > 1:
+            if protocol > 1 and protocol > self.protocol:
                 self._newer(protocol)
-            if self.opcodes > limits.opcodes:
-                raise LimitExceeded("opcodes", limits.opcodes)
+            if self.opcodes > most:
+                raise LimitExceeded("opcodes", most)
             argument = read() if read is not None else None
             handler(self, argument)
             if code == _STOP:
                 return
-            if len(stack) > limits.stack_depth:
-                raise LimitExceeded("stack_depth", limits.stack_depth)
+            if len(stack) > deepest:
+                raise LimitExceeded("stack_depth", deepest)
 
     def _dispatch(
         self,
@@ -289,6 +296,8 @@ class Machine:
         key = (module, name)
         target = self._globals.get(key)
         if target is None:
+            if len(self._globals) >= self.limits.globals:
+                raise LimitExceeded("globals", self.limits.globals)
             target = self._globals[key] = Global(module, name)
         self._room(self.imports)
         self.imports.append(Import(target, self.opcode or "", self.at))

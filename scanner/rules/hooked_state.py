@@ -23,6 +23,9 @@ _SPECIAL = frozenset(
         "__code__", "__globals__", "__builtins__", "__bases__", "__getstate__", "__init_subclass__",
     }
 )  # fmt: skip
+_SETTERS = frozenset(
+    {"_rebuild_from_type_v2", "_rebuild_from_type", "_rebuild_parameter_with_state"}
+)
 #: Looked up on the instance by APPENDS and ADDITEMS.
 _CALLED = frozenset({"append", "extend", "add"})
 
@@ -37,6 +40,17 @@ def check(trace: Trace) -> Iterator[Finding]:
                 target=mutation.target,
                 argument=mutation.argument,
             )
+    for call in trace.calls:
+        if any(_hooks(part) for state in call.args[3:4] for part in _states(state)) and _sets(call):
+            yield RULE.finding(
+                trace, call.offset, call.opcode, target=call.callee, argument=call.args[3]
+            )
+
+
+def _sets(call: Call) -> bool:
+    """Whether torch sets the fourth argument's items as attributes."""
+    known = row(call.callee)
+    return known is not None and known.name in _SETTERS
 
 
 def _states(state: Value) -> Iterator[DictValue]:
