@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 import zlib
 from collections import OrderedDict
 
@@ -211,16 +210,14 @@ def test_a_deflate_stream_that_breaks_off_is_read_as_far_as_it_goes() -> None:
     assert any(odd.fatal for odd in trace.oddities)
 
 
-def test_36000_opcodes_take_a_fraction_of_a_second() -> None:
+def test_a_pickle_as_large_as_a_checkpoint_s_is_read_whole() -> None:
     raw = pickled(
         op("EMPTY_DICT"), *(text(f"k{i}") + tensor() + op("SETITEM") for i in range(1_500))
     )
-    started = time.process_time()
     trace = traced(raw)
-    took = time.process_time() - started
     assert trace.opcodes > 36_000
-    # Measured at 0.07 s; the bound leaves room for a busy machine.
-    assert took < 0.5
+    assert len(trace.calls) == 3_000
+    assert not any(oddity.fatal for oddity in trace.oddities)
 
 
 @pytest.mark.parametrize(
