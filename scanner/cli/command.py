@@ -62,7 +62,7 @@ def _positive(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="scanner",
+        prog="python -m scanner",
         description="Reads Stable Diffusion model files without ever loading them.",
         epilog="Exit status: 0 all is well, 1 some file is not, 2 usage or our own failure.",
     )
@@ -96,16 +96,25 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 def _convert(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="converting")
-    parser.add_argument("source", type=Path, metavar="SRC")
-    parser.add_argument("target", type=Path, metavar="DST", help="the .safetensors file to write")
-    parser.add_argument("--precision", choices=("keep", "fp16", "bf16"), default="keep")
+    parser.add_argument("source", type=Path, metavar="SRC", help="the file to convert")
+    parser.add_argument(
+        "target", type=Path, metavar="DST",
+        help="the .safetensors file to write; one that is there is replaced",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=("keep", "fp16", "bf16"), default="keep",
+        help="of the weights; as they are if left out",
+    )  # fmt: skip
     parser.add_argument(
         "--prune", action="store_true", help="leave out what only training needs, and keep one UNet"
     )
     parser.add_argument(
         "--weights", choices=("ema", "raw"), default="ema", help="which UNet --prune keeps"
     )
-    parser.add_argument("--fix", choices=("position-ids",), action="append", default=[])
+    parser.add_argument(
+        "--fix", choices=("position-ids",), action="append", default=[],
+        help="put the text encoder's position ids right",
+    )  # fmt: skip
     parser.add_argument("--vae", type=Path, metavar="FILE", help="put this file's VAE in")
     parser.add_argument("--digest", action="store_true", help="the result's sha256 as well")
     _output(parser)
@@ -115,19 +124,24 @@ def _smoke(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="smoking")
     parser.add_argument("path", type=Path, metavar="PATH", help="a .safetensors file")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where pictures go")
-    parser.add_argument("--size", type=_positive, metavar="PIXELS")
-    parser.add_argument("--steps", type=_positive, metavar="N")
-    parser.add_argument("--seed", type=int, metavar="N")
-    parser.add_argument("--prompt", action="append", default=[], metavar="TEXT")
-    parser.add_argument("--pictures", type=_positive, metavar="N")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--size", type=_positive, metavar="PIXELS", help="of a picture's sides")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="sampling steps")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the first picture")
+    parser.add_argument(
+        "--prompt", action="append", default=[], metavar="TEXT", help="may be given several times"
+    )
+    parser.add_argument("--pictures", type=_positive, metavar="N", help="how many")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto",
+        help="auto: a GPU if there is one",
+    )  # fmt: skip
     parser.add_argument("--model", metavar="BASE", help="what the model is, where it is known")
     _output(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="explaining")
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a file")
 
 
 def _policy(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,8 @@ from scanner.cli.opening import opened
 from scanner.cli.progress import Progress
 from scanner.cli.words import plain, size
 
+_SHOWN = 20
+
 
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.source):
@@ -37,8 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(conversion.to_json()))
         return CLEAN
     print(f"{plain(str(arguments.target))}: {conversion.tensors} tensors, {size(conversion.size)}")
-    for item in conversion.dropped:
+    for item in conversion.dropped[:_SHOWN]:
         print(f"  dropped {plain(item.name)}: {plain(item.why)}")
+    if len(conversion.dropped) > _SHOWN:
+        print(f"  … {len(conversion.dropped) - _SHOWN} more dropped; --json names them all")
     for name in conversion.kept:
         print(f"  kept as it was: {plain(name)}")
     if conversion.sha256:

@@ -38,6 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     only: tuple[str, ...] = arguments.only
     inspection.prepare(only)
     paths = list(_files(arguments.paths))
+    if not paths:
+        # A script that looks in the wrong folder must not read this as clean.
+        raise EngineError("read.failed", "there is no file in it: " + _named(arguments.paths))
     progress = Progress(lines=arguments.progress, files=len(paths))
     paint = Paint(sys.stdout)
     status = CLEAN
@@ -53,6 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         status = max(status, _status(outcome))
         progress.finished()
     return status
+
+
+def _named(paths: Iterable[Path]) -> str:
+    return plain(", ".join(map(str, paths)))
 
 
 def _each(

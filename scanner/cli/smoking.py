@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator, Mapping
 
 from scanner import smoke
 from scanner.cli.opening import opened
 from scanner.cli.progress import Progress
 from scanner.cli.words import plain
+from scanner.report import Json
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,10 +37,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(result))
         return status
-    print(f"{result['verdict']} on {result.get('device')} in {result.get('seconds')} s")
-    for part in ("checks", "images"):
-        items = result.get(part)
-        for item in items if isinstance(items, list) else ():
-            fields = item.items() if isinstance(item, dict) else ()
-            print("  " + plain(" ".join(f"{key}={value}" for key, value in fields)))
+    for line in _lines(result):
+        print(plain(line))
     return status
+
+
+def _lines(result: Mapping[str, Json]) -> Iterator[str]:
+    """The verdict with its reason or its circumstances, each check, and the files written."""
+    if result.get("reason"):
+        yield f"{result['verdict']}: {result['reason']}"
+    else:
+        yield f"{result['verdict']} on {result.get('device')} in {result.get('seconds')} s"
+    for check in _objects(result.get("checks")):
+        figures = f"{check.get('value')} (limit {check.get('threshold')})"
+        yield f"  {check.get('outcome')!s:<7} {check.get('message')} {figures}"
+    for image in _objects(result.get("images")):
+        yield f"  {image.get('file')}  {image.get('width')}×{image.get('height')}"
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

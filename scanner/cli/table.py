@@ -51,7 +51,7 @@ def _identity(identity: Part) -> Iterator[str]:
     candidates = identity.get("candidates")
     if isinstance(candidates, list) and candidates:
         words.append(f"possibly {', '.join(map(str, candidates))}")
-    yield "  " + plain(" · ".join(words))
+    yield "  " + plain("not known what it is" if words == ["unknown"] else " · ".join(words))
     for name, component in _part(identity, "components").items():
         if not isinstance(component, dict) or component.get("state") == "absent":
             continue
@@ -64,7 +64,7 @@ def _identity(identity: Part) -> Iterator[str]:
 
 
 def _ledger(ledger: Part) -> Iterator[str]:
-    if ledger:
+    if ledger.get("rows"):
         yield "  " + plain(str(ledger.get("summary", "")))
 
 

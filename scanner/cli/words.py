@@ -26,10 +26,11 @@ def plain(text: str) -> str:
 def size(count: int) -> str:
     """Decimal units, three digits."""
     value, unit = float(count), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:
+    while value >= 999.5 and unit < len(_UNITS) - 1:
         value /= 1000
         unit += 1
-    return f"{count} B" if not unit else f"{value:.3g} {_UNITS[unit]}"
+    places = 0 if not unit or value >= 99.5 else 1 if value >= 9.995 else 2
+    return f"{value:.{places}f} {_UNITS[unit]}"
 
 
 class Paint:

@@ -37,6 +37,8 @@ def to_file(
         vae = None if options.vae is None else stack.enter_context(_opened(options.vae))
         if target.exists() and target.samefile(source):
             raise Refused("convert.same_file", "the target is the source")
+        if target.is_dir():
+            raise EngineError("convert.target", f"{target} is a folder; name the file to write")
         temporary, written = stack.enter_context(_temporary(target))
         told = _convert(read, written, vae, options, limits, progress)
         checked = _check(written, told, options, limits, progress)
@@ -134,7 +136,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except OSError as error:
         code = "disk.full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "convert.target"
-        raise EngineError(code, str(error)) from error
+        raise EngineError(code, f"{target}: {error.strerror}") from error
     try:
         yield path, fd
     finally:

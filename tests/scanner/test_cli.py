@@ -93,6 +93,12 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     assert _run("inspect", "--json", tmp_path / "pipe").returncode == 2
 
 
+def test_a_folder_without_files_is_not_clean(tmp_path: Path) -> None:
+    result = _run("inspect", tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert str(tmp_path) in result.stderr
+
+
 def test_an_empty_file_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "empty.ckpt"
     path.touch()
@@ -164,3 +170,27 @@ def test_a_malicious_file_is_not_converted(evil: Path, tmp_path: Path) -> None:
 
 def test_a_missing_source_is_a_usage_error(tmp_path: Path) -> None:
     assert _run("convert", tmp_path / "none", tmp_path / "x.safetensors").returncode == 2
+
+
+def test_a_folder_is_no_target(good: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for target in (folder, tmp_path / "none" / "x.safetensors"):
+        result = _run("convert", good, target)
+        assert result.returncode == 2
+        assert result.stderr.startswith(f"weighhouse: {target}")
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_was_dropped_does_not_flood_the_terminal(tmp_path: Path) -> None:
+    source = tmp_path / "many.pt"
+    settings = {f"setting {number}": "x" for number in range(30)}
+    source.write_bytes(saved({"w": torch.ones(2), **settings}))
+    result = _run("convert", source, tmp_path / "x.safetensors")
+    assert "  … 10 more dropped; --json names them all" in result.stdout.splitlines()
+
+
+def test_a_smoke_test_that_is_skipped_says_why(good: Path, tmp_path: Path) -> None:
+    result = _run("smoke", good, "--out", tmp_path / "pictures")
+    assert result.returncode == 1
+    assert result.stdout.startswith("skipped: ")
