@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("sources", nargs="+", metavar="FILE|FOLDER|hf://REPO[/FILE]")
         parser.add_argument("--model", help="put everything into one version of this model")
         parser.add_argument("--version", default="1.0", metavar="NAME", help="1.0 if left out")
-        parser.add_argument("--as", dest="user", metavar="USER", help="who uploads; an admin else")
+        parser.add_argument(
+            "--as", dest="user", metavar="USER", help="who uploads; the first admin if left out"
+        )
         parser.add_argument("--no-submit", action="store_true", help="leave drafts")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +47,7 @@ class Command(BaseCommand):
                 )
             except UserError as error:
                 failed += 1
-                self.stderr.write(f"{wanted.name}: {error}")
+                self.stderr.write(f"{wanted.name}: {error.detail}")
             else:
                 files = ", ".join(file.name for file in wanted.files)
                 self.stdout.write(f"{version.model.slug} {version.name}: {files}")
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         try:
             plans = imports.plan(sources)
         except UserError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(error.detail) from error
         return [imports.merged(plans, model)] if model else plans
 
 

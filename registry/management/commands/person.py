@@ -36,7 +36,7 @@ class Command(BaseCommand):
         try:
             made = self._change(user, given, options) if user else self._add(given, options)
         except UserError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(error.detail) from error
         if made:
             self.stdout.write(made)
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         user = people.add(
             name=options["name"], role=role, by=None, email=options["email"], password=password
         )
-        self.stderr.write(f"Added {user.username}, {user.get_role_display()}.")
+        self.stderr.write(f"Added {user.username}: {user.get_role_display()}.")
         return "" if given else password
 
     @transaction.atomic
@@ -59,5 +59,5 @@ class Command(BaseCommand):
         if password:
             people.set_password(user, password, by=None)
         state = "" if user.is_active else ", locked out"
-        self.stderr.write(f"{user.username} is {user.get_role_display()}{state}.")
+        self.stderr.write(f"{user.username}: {user.get_role_display()}{state}.")
         return "" if given else password

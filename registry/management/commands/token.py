@@ -24,7 +24,8 @@ class Command(BaseCommand):
         scopes = [word.strip() for word in options["scopes"].split(",") if word.strip()]
         unknown = sorted(set(scopes) - set(Scope.values))
         if unknown or not scopes:
-            raise CommandError(f"Scopes are {', '.join(Scope.values)}; not {', '.join(unknown)}.")
+            given = ", ".join(unknown) or "none at all"
+            raise CommandError(f"Scopes are {', '.join(Scope.values)}; not {given}.")
         if options["days"] is not None and options["days"] < 1:
             raise CommandError("A token lasts for one day at least.")
         user = User.objects.filter(username=options["user"], is_active=True).first()
