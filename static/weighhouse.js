@@ -92,7 +92,8 @@
       value /= 1000;
       unit += 1;
     }
-    return `${unit && value < 10 ? value.toFixed(2) : Math.round(value)} ${units[unit]}`;
+    const places = !unit || value >= 99.5 ? 0 : value < 9.995 ? 2 : 1;
+    return `${value.toFixed(places)} ${units[unit]}`;
   };
 
   const element = (name, className, text = "") => {

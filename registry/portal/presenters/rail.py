@@ -132,7 +132,7 @@ def _place_present(
 
 def _working(name: str, run: StepRun) -> Stop:
     if run.state == RunState.RUNNING:
-        return Stop(name, "running", run.activity or "started", run.percent)
+        return Stop(name, "running", run.activity or "starting", run.percent)
     if run.attempts:
         return Stop(name, "waiting", f"try {run.attempts + 1} of 3 soon")
     return Stop(name, "waiting", "waiting for a worker")
@@ -199,7 +199,7 @@ def _smoke(version: Version, runs: Sequence[StepRun]) -> str:
     pictures = version.previews.count()
     shown = words.counted(pictures, "picture") if pictures else test.verdict
     if pictures and test.verdict != "passed":
-        return f"{test.verdict}, {shown}"
+        return f"{words.SMOKE[test.verdict].text.lower()}, {shown}"
     return shown if test.verdict == "skipped" else _joined(shown, _took(runs, Step.SMOKE))
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from registry import catalogue
 from registry.catalogue import Visitor
-from registry.models import Artifact, Report, Review, User, Version
+from registry.models import Artifact, Decision, Report, Review, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, words
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
 from registry.portal.presenters.words import Badge
-from registry.states import ArtifactRole, Kind
+from registry.states import ArtifactRole, Kind, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class VersionPage:
     smoke: pictures.SmokeView | None
     decisions: tuple[Review, ...]
     journal: tuple[journal.Line, ...]
+    #: The decision that put the version where it is, when the uploader has to act on it.
+    returned: Review | None
 
 
 def page(version: Version, user: Visitor) -> VersionPage:
@@ -41,6 +43,7 @@ def page(version: Version, user: Visitor) -> VersionPage:
     main = _main(artifacts)
     data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
     insider = _is_insider(user, version)
+    decisions = tuple(version.reviews.select_related("reviewer")) if insider else ()
     return VersionPage(
         version=version,
         title=_title(version.name),
@@ -56,9 +59,23 @@ def page(version: Version, user: Visitor) -> VersionPage:
         identity=identity.view(data.get("identity")),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
         smoke=pictures.view(version),
-        decisions=tuple(version.reviews.select_related("reviewer")) if insider else (),
+        decisions=decisions,
         journal=journal.lines(version) if insider else (),
+        returned=_returned(version, decisions),
     )
+
+
+_RETURNED = {
+    Stage.DRAFT: Decision.CHANGES,
+    Stage.REJECTED: Decision.REJECT,
+    Stage.WITHDRAWN: Decision.WITHDRAW,
+}
+
+
+def _returned(version: Version, decisions: Sequence[Review]) -> Review | None:
+    newest = next(iter(decisions), None)
+    wanted = _RETURNED.get(Stage(version.stage))
+    return newest if newest and newest.note and newest.decision == wanted else None
 
 
 def _title(name: str) -> str:

@@ -21,11 +21,12 @@ from registry.portal.views.versions import visible_version
 
 
 class _Invalid(Exception):
-    """The fields that came before the files are wrong: no need to read on."""
+    """The form goes back as it was filled in, with what is wrong."""
 
-    def __init__(self, form: UploadForm) -> None:
+    def __init__(self, form: UploadForm, status: int = 422) -> None:
         super().__init__("invalid")
         self.form = form
+        self.status = status
 
 
 # The token is checked by streams.form, before a byte of a file is taken: the middleware would
@@ -37,12 +38,12 @@ def upload(request: HttpRequest) -> HttpResponse:
     by = person(request)
     if request.method != "POST":
         wanted = request.GET.get("model", "")
-        own = editable_models(by).filter(slug=wanted).exists()
+        own = wanted in editable_models(by).values_list("slug", flat=True)
         return _form(request, UploadForm(by=by, initial={"model": wanted if own else NEW}))
     try:
         version = _take(request, by)
     except _Invalid as invalid:
-        return _answer_invalid(request, invalid.form)
+        return _answer_invalid(request, invalid.form, invalid.status)
     if wants_json(request):
         return JsonResponse(_addresses(version), status=201)
     messages.success(request, "Handed in. You can watch it here.")
@@ -53,9 +54,9 @@ def _form(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResp
     return render(request, "portal/upload.html", {"form": form}, status=status)
 
 
-def _answer_invalid(request: HttpRequest, form: UploadForm) -> HttpResponse:
+def _answer_invalid(request: HttpRequest, form: UploadForm, status: int) -> HttpResponse:
     if not wants_json(request):
-        return _form(request, form, status=422)
+        return _form(request, form, status=status)
     errors = [f"{form[name].label}: {text}" if name != "__all__" else str(text)
               for name, texts in form.errors.items() for text in texts]  # fmt: skip
     return JsonResponse({"code": "field.invalid", "detail": " ".join(errors)}, status=422)
@@ -65,6 +66,17 @@ def _take(request: HttpRequest, by: User) -> Version:
     """The new version. A form with files is all or nothing and hands the version in; the page's
     script sends none, and adds them one at a time."""
     checked: list[UploadForm] = []
+    try:
+        return _received(request, by, checked)
+    except UserError as error:
+        if not checked or wants_json(request):
+            raise
+        # A file that cannot be taken costs nobody what they typed.
+        checked[0].add_error(None, error.detail)
+        raise _Invalid(checked[0], error.status) from error
+
+
+def _received(request: HttpRequest, by: User, checked: list[UploadForm]) -> Version:
 
     def check(fields: QueryDict) -> None:
         form = UploadForm(fields, by=by)

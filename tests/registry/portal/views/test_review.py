@@ -50,7 +50,11 @@ def test_the_gravest_finding_is_the_reason(reviewer: Client) -> None:
     assert report is not None
     findings = [
         {"rule": "odd", "severity": "suspicious", "message": "Something odd."},
-        {"rule": "bad", "severity": "malicious", "message": "os.system is called."},
+        {
+            "rule": "bad",
+            "severity": "malicious",
+            "message": "os.system is called (https://a.b/c#d).",
+        },
     ]
     data = report.data | {"safety": {"verdict": "malicious", "findings": findings, "globals": []}}
     reports.store(blob, data)

@@ -98,7 +98,9 @@ def test_a_bad_file_leaves_nothing_of_the_good_ones(
     response = member.post("/upload/", new(file=[file(), bad]))
 
     assert response.status_code == status
-    assert said in response.content.decode()
+    page = response.content.decode()
+    assert said in page
+    assert f'value="{new()["model_name"]}"' in page
     assert not Model.objects.exists()
     assert list(blobs.scratch().iterdir()) == []
 

@@ -258,3 +258,19 @@ def test_the_journal_tells_who_moved_it_and_why(reviewer: Client) -> None:
 
     assert "Not ours to share." in page
     assert "by ana" in page
+
+
+@pytest.mark.parametrize(
+    ("stage", "action"),
+    [(Stage.IN_REVIEW, "changes"), (Stage.IN_REVIEW, "reject"), (Stage.PUBLISHED, "withdraw")],
+)
+def test_an_uploader_reads_first_why_it_came_back(
+    reviewer: Client, stage: Stage, action: str
+) -> None:
+    version = making.in_stage(stage)
+    reviewer.post(act(version, action), {"note": "the hands are <b>wrong</b>"})
+
+    page = shown(signed_in(version.created_by), version)
+
+    rail_and_notice = page[: page.index("scan-title")]
+    assert "the hands are &lt;b&gt;wrong&lt;/b&gt;" in rail_and_notice
