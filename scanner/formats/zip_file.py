@@ -225,7 +225,10 @@ def _unused(member: Member, collector: Collector) -> bool:
     """A tensor's record without a tensor: plain bytes are no harm, anything else is looked into."""
     if member.method != records.STORED:
         return False
-    if pickles.begins(member.packed) or pickles.trial(member.packed, collector.place.limits, member.label) is not None:
+    if (
+        pickles.begins(member.packed)
+        or pickles.trial(member.packed, collector.place.limits, member.label) is not None
+    ):
         return False
     collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))
     collector.note("storage-unused", member=member.label, offset=member.offset)

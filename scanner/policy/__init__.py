@@ -12,7 +12,15 @@ from functools import lru_cache
 from hashlib import sha256
 
 from scanner import __version__
-from scanner.policy.dangerous import ATTRIBUTES, DANGEROUS, EXEMPT, JUDGED, LOADERS, ORDINARY
+from scanner.policy.dangerous import (
+    ATTRIBUTES,
+    DANGEROUS,
+    EXEMPT,
+    JUDGED,
+    LOADERS,
+    ORDINARY,
+    TELLING,
+)
 from scanner.policy.entries import Danger, Judged, Known, Role
 from scanner.policy.known_good import KNOWN_GOOD
 from scanner.report import Tier
@@ -53,6 +61,7 @@ for _group in DANGEROUS:
 
 _DUNDER = Reason("walks through a special attribute", "CVE-2025-1716")
 _WALK = Reason("walks through a module to what it imports", "CVE-2025-1716")
+_TELLS = Reason("is a function whose name says that it runs or loads code", "CVE-2025-1716")
 _REACH = Reason("reaches an attribute that runs or loads code", "CVE-2025-1716")
 
 
@@ -66,6 +75,7 @@ def _digest() -> str:
         sorted(LOADERS),
         sorted(ATTRIBUTES),
         sorted(ORDINARY),
+        sorted(TELLING),
     )
     return sha256(repr(tables).encode()).hexdigest()
 
@@ -126,7 +136,7 @@ def tier(module: str, name: str) -> Tier:
 def _dangerous(module: str, name: str) -> Reason | None:
     if (module, name) in EXEMPT:
         return None
-    return _listed(module, name) or _walked(module, name)
+    return _listed(module, name) or (_TELLS if name in TELLING else _walked(module, name))
 
 
 def _listed(module: str, name: str) -> Reason | None:

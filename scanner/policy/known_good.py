@@ -201,6 +201,11 @@ NUMPY = (
             ("__bit_generator_ctor", "text|type?"),
         )
     ),
+    Known(
+        "numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Role.OBJECT,
+        "the seed of a random generator", "type int none",
+    ),
+    Known("numpy.random.bit_generator", "SeedSequence", Role.TYPE, "a random generator's seed"),
     *(
         Known(f"numpy.random._{name.lower()}", name, Role.TYPE, "a random generator")
         for name in _BIT_GENERATORS
