@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,16 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.text import slugify
 
-from registry import lifecycle
+from registry import lifecycle, names
 from registry.errors import UserError
 from registry.models import Model, Tag, User, Version
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
 
 Visitor = User | AnonymousUser
+
+MOST_TAGS = 32
+MOST_TRIGGER_WORDS = 64
+LONGEST_TEXT = 20_000
 
 
 def visible_models(user: Visitor) -> QuerySet[Model]:
@@ -61,20 +66,26 @@ def search(models: QuerySet[Model], text: str, *, user: Visitor) -> QuerySet[Mod
     what a hidden draft holds.
     """
     versions = visible_versions(user).order_by()
-    for word in text.split()[:8]:
+    # A database refuses the character, and nothing contains it.
+    for word in text.replace("\0", " ").split()[:8]:
         found = (
             Q(name__icontains=word)
             | Q(summary__icontains=word)
             | Q(base__iexact=word)
             | Q(kind__iexact=word)
             | Q(tags__name__iexact=word)
-            | Q(pk__in=versions.filter(trigger_words__icontains=word).values("model"))
+            | Q(pk__in=versions.filter(_has_trigger_word(word)).values("model"))
         )
         if len(word) >= 8 and set(word.lower()) <= set("0123456789abcdef"):
             bearing = versions.filter(artifacts__blob__hashes__value__startswith=word.lower())
             found |= Q(pk__in=bearing.values("model"))
         models = models.filter(pk__in=Model.objects.filter(found).values("pk"))
     return models
+
+
+def _has_trigger_word(word: str) -> Q:
+    # Some databases keep JSON as it was written, with everything beyond ASCII escaped.
+    return Q(trigger_words__icontains=word) | Q(trigger_words__icontains=json.dumps(word)[1:-1])
 
 
 def facets(models: QuerySet[Model]) -> dict[str, list[tuple[str, int]]]:
@@ -123,11 +134,9 @@ def create_model(
     licence: str = "",
     visibility: str = Visibility.TEAM,
 ) -> Model:
-    name = name.strip()
-    if not name:
-        raise UserError("name.empty")
-    if Model.objects.filter(owner=by, name__iexact=name).exists():
-        raise UserError("name.taken", what="model of yours", name=name)
+    name = names.label(name)
+    _check_model_name(name, owner=by)
+    _check_length(description)
     model = Model.objects.create(
         name=name,
         slug=_free_slug(name),
@@ -142,9 +151,32 @@ def create_model(
     return model
 
 
-def set_tags(model: Model, names: Iterable[str]) -> None:
-    wanted = {slugify(name)[:40] for name in names} - {""}
+def _check_model_name(name: str, *, owner: User, but: Model | None = None) -> None:
+    own = Model.objects.filter(owner=owner, name__iexact=name)
+    if (own.exclude(pk=but.pk) if but else own).exists():
+        raise UserError("name.taken", what="model of yours", name=name)
+
+
+def _check_length(text: str) -> None:
+    # Markdown takes time, and is rendered for everybody who looks.
+    if len(text) > LONGEST_TEXT:
+        detail = f"A description or note has {LONGEST_TEXT:,} characters at most."
+        raise UserError("field.invalid", detail=detail)
+
+
+def set_tags(model: Model, words: Iterable[str]) -> None:
+    wanted = {slugify(word)[:40] for word in words} - {""}
+    if len(wanted) > MOST_TAGS:
+        raise UserError("field.invalid", detail=f"A model has {MOST_TAGS} tags at most.")
     model.tags.set([Tag.objects.get_or_create(name=name)[0] for name in sorted(wanted)])
+
+
+def _trigger_words(words: Iterable[str]) -> list[str]:
+    wanted = [word.strip() for word in words if word.strip()]
+    if len(wanted) > MOST_TRIGGER_WORDS or any(len(word) > 200 for word in wanted):
+        detail = f"A version has {MOST_TRIGGER_WORDS} trigger words at most, of 200 characters."
+        raise UserError("field.invalid", detail=detail)
+    return wanted
 
 
 EDITABLE = ("name", "summary", "description", "licence", "visibility", "kind")
@@ -152,22 +184,58 @@ EDITABLE = ("name", "summary", "description", "licence", "visibility", "kind")
 
 @transaction.atomic
 def edit_model(model: Model, *, by: User, **changes: Any) -> None:
-    """Change fields named in ``EDITABLE``, ``tags`` or ``shared_with``; the owner or an admin."""
+    """Change fields named in ``EDITABLE``, ``tags``, ``shared_with`` or ``shared_with_teams``; the
+    owner or an admin."""
     if not may_edit(by, model):
         raise UserError("access.denied")
-    tags = changes.pop("tags", None)
-    shared_with = changes.pop("shared_with", None)
-    unknown = set(changes) - set(EDITABLE)
+    data: dict[str, Any] = {"fields": sorted(changes)}
+    if "tags" in changes:
+        set_tags(model, changes.pop("tags"))
+    for field in ("shared_with", "shared_with_teams"):
+        if field in changes:
+            # Who may see it is worth more in a journal than that it was changed.
+            data[field] = sorted(map(str, changes[field]))
+            getattr(model, field).set(changes.pop(field))
+    _write(model, EDITABLE, changes, also=("updated_at",))
+    if "visibility" in changes:
+        data["visibility"] = model.visibility
+    lifecycle.record(EventKind.EDITED, model=model, by=by, data=data)
+
+
+@transaction.atomic
+def edit_version(version: Version, *, by: User, **changes: Any) -> None:
+    """Change ``name``, ``notes`` or ``trigger_words``, whatever the stage; the owner or an admin.
+    Files are what is reviewed, and change in a draft only."""
+    if not may_edit(by, version.model):
+        raise UserError("access.denied")
+    if "trigger_words" in changes:
+        changes["trigger_words"] = _trigger_words(changes["trigger_words"])
+    _write(version, ("name", "notes", "trigger_words"), changes)
+    lifecycle.record(EventKind.EDITED, version=version, by=by, data={"fields": sorted(changes)})
+
+
+def _write(
+    row: Model | Version,
+    editable: Iterable[str],
+    changes: dict[str, Any],
+    *,
+    also: Iterable[str] = (),
+) -> None:
+    """Check and save ``changes`` and no other column: counters go on meanwhile."""
+    unknown = set(changes) - set(editable)
     if unknown:
         raise ValueError(f"not editable: {sorted(unknown)}")
+    if "name" in changes:
+        changes["name"] = name = names.label(changes["name"])
+        if isinstance(row, Model):
+            _check_model_name(name, owner=row.owner, but=row)
+        elif row.model.versions.filter(name=name).exclude(pk=row.pk).exists():
+            raise UserError("name.taken", what="version", name=name)
+    for field in {"description", "notes"} & set(changes):
+        _check_length(changes[field])
     for field, value in changes.items():
-        setattr(model, field, value)
-    model.save()
-    if tags is not None:
-        set_tags(model, tags)
-    if shared_with is not None:
-        model.shared_with.set(shared_with)
-    lifecycle.record(EventKind.EDITED, model=model, by=by, data={"fields": sorted(changes)})
+        setattr(row, field, value)
+    row.save(update_fields=[*changes, *also])
 
 
 def may_edit(user: Visitor, model: Model) -> bool:
@@ -185,16 +253,15 @@ def create_version(
 ) -> Version:
     if not may_edit(by, model):
         raise UserError("access.denied")
-    name = name.strip()
-    if not name:
-        raise UserError("name.empty")
+    name = names.label(name)
+    _check_length(notes)
     if model.versions.filter(name=name).exists():
         raise UserError("name.taken", what="version", name=name)
     return Version.objects.create(
         model=model,
         name=name,
         notes=notes,
-        trigger_words=[word.strip() for word in trigger_words if word.strip()],
+        trigger_words=_trigger_words(trigger_words),
         created_by=by,
         kind=model.kind,
         base=model.base,

@@ -12,6 +12,8 @@ _RESERVED = frozenset('<>:"/\\|?*')
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 )
+# Bidirectional overrides, embeddings, isolates. Joiners stay: some scripts are written with them.
+_TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 
 
 def checked(name: str) -> str:
@@ -24,6 +26,17 @@ def checked(name: str) -> str:
     if reason:
         raise UserError("file.name", reason=reason)
     return name
+
+
+def label(text: str) -> str:
+    """What people call a model, a version or a team: ``UserError("field.invalid")`` if it could
+    make a page read otherwise than it is (controls, line breaks, turned writing direction)."""
+    text = unicodedata.normalize("NFC", text).strip()
+    if not text:
+        raise UserError("name.empty")
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _TURNING for c in text):
+        raise UserError("field.invalid", detail="The name holds characters that cannot be seen.")
+    return text
 
 
 def with_ending(stem: str, ending: str) -> str:

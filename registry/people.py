@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
+from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from registry import lifecycle
+from registry import lifecycle, names
 from registry.errors import UserError
 from registry.models import User
 from registry.states import EventKind, Role
@@ -52,8 +54,29 @@ def change(
         user.role = Role(role)
     if active is not None:
         user.is_active = active
-    user.save()
+    user.save(update_fields=["role", "is_active"])
     _record(user, by, "changed", role=user.role, active=user.is_active)
+
+
+@transaction.atomic
+def change_team(
+    name: str, *, by: User | None, add: Iterable[User] = (), remove: Iterable[User] = ()
+) -> Group:
+    """Put people into a team, or take them out; made if it is not there. Private models are shared
+    with people and teams."""
+    name = names.label(name)
+    team, made = Group.objects.get_or_create(name=name)
+    added, removed = list(add), list(remove)
+    team.user_set.add(*added)
+    team.user_set.remove(*removed)
+    lifecycle.record(
+        EventKind.PERSON,
+        by=by,
+        subject=name,
+        note="team made" if made else "team changed",
+        data={"added": sorted(map(str, added)), "removed": sorted(map(str, removed))},
+    )
+    return team
 
 
 @transaction.atomic
@@ -63,7 +86,7 @@ def set_password(user: User, password: str, *, by: User | None) -> None:
     except ValidationError as error:
         raise UserError("field.invalid", detail=" ".join(error.messages)) from error
     user.set_password(password)
-    user.save()
+    user.save(update_fields=["password"])
     _record(user, by, "password set")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from registry.models import Blob, BlobHash, Model, Report, Version
-from registry.states import ArtifactRole, Kind
+from registry.states import ArtifactRole, Kind, Stage
 
 _WORST_LAST = ("clean", "suspicious", "unreadable", "malicious")
 
@@ -60,5 +60,13 @@ def describe(version: Version) -> None:
     version.base = (identity.get("base") or "")[:32]
     version.precision = (identity.get("precision") or "")[:12]
     version.save(update_fields=["verdict", "kind", "base", "precision"])
+    published = Version.objects.filter(model=version.model_id, stage=Stage.PUBLISHED)
+    # What is on the shelf is not described by something that nobody has approved.
+    if not published.exclude(pk=version.pk).exists():
+        describe_model(version)
+
+
+def describe_model(version: Version) -> None:
+    """Repeat on the model what ``version`` was found to be."""
     if version.kind != Kind.UNKNOWN:
         Model.objects.filter(pk=version.model_id).update(kind=version.kind, base=version.base)

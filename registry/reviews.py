@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from registry import blobs, catalogue, lifecycle, serving
+from registry import blobs, catalogue, lifecycle, reports, serving
 from registry.errors import UserError
 from registry.models import Artifact, Blob, Decision, Review, User, Version
 from registry.pipeline import runs
@@ -24,6 +24,7 @@ def publish(version: Version, *, by: User, note: str = "") -> None:
             raise UserError("review.no_clean_file", reason="no clean file in a safe format")
         lifecycle.move(version, Stage.PUBLISHED, by=by, note=note)
         _decided(version, Decision.PUBLISH, by, note)
+        reports.describe_model(version)
         for artifact in fit:
             blobs.expose(artifact.blob_id)
 

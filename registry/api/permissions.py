@@ -26,6 +26,12 @@ class MemberOrOpenSite(BasePermission):
         return bool(settings.WEIGHHOUSE_OPEN) and request.method in SAFE_METHODS
 
 
+def require(token: ApiToken, *scopes: Scope) -> None:
+    """``UserError("token.scope")`` unless the token has one of them."""
+    if not set(scopes) & set(token.scopes):
+        raise UserError("token.scope", scope=scopes[0].value)
+
+
 class HasScope(BasePermission):
     """A token needs one of the view's ``scopes``: by default "read" to read, "write" to change.
 
@@ -37,7 +43,5 @@ class HasScope(BasePermission):
         if not isinstance(token, ApiToken):
             return True
         default = (Scope.READ,) if request.method in SAFE_METHODS else (Scope.WRITE,)
-        wanted: tuple[Scope, ...] = getattr(view, "scopes", ()) or default
-        if not set(wanted) & set(token.scopes):
-            raise UserError("token.scope", scope=wanted[0].value)
+        require(token, *(getattr(view, "scopes", ()) or default))
         return True

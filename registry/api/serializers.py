@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -11,9 +12,6 @@ from rest_framework import serializers
 from registry import catalogue, serving
 from registry.models import ApiToken, Artifact, Event, Model, Preview, StepRun, User, Version
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
-
-TRIGGER_WORDS = 64
-TAGS = 32
 
 
 def _address(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:
@@ -23,6 +21,9 @@ def _address(serializer: serializers.BaseSerializer[Any], name: str, *args: obje
 
 def _user(serializer: serializers.BaseSerializer[Any]) -> catalogue.Visitor:
     return cast(catalogue.Visitor, serializer.context["request"].user)
+
+
+MOST_EVENTS = 500
 
 
 class VersionBrief(serializers.ModelSerializer[Version]):
@@ -71,10 +72,12 @@ class ModelOut(serializers.ModelSerializer[Model]):
 class ModelIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     summary = serializers.CharField(max_length=240, required=False, allow_blank=True)
-    description = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
+    description = serializers.CharField(
+        max_length=catalogue.LONGEST_TEXT, required=False, allow_blank=True
+    )
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
     tags = serializers.ListField(
-        child=serializers.CharField(max_length=40), max_length=TAGS, required=False
+        child=serializers.CharField(max_length=40), max_length=catalogue.MOST_TAGS, required=False
     )
     licence = serializers.CharField(max_length=80, required=False, allow_blank=True)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
@@ -88,13 +91,24 @@ class ModelChange(ModelIn):
         required=False,
         help_text="Who sees a private model besides its owner.",
     )
+    shared_with_teams = serializers.SlugRelatedField(
+        slug_field="name",
+        queryset=Group.objects.all(),
+        many=True,
+        required=False,
+        help_text="Teams whose people see a private model.",
+    )
 
 
 class VersionIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
-    notes = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
+    notes = serializers.CharField(
+        max_length=catalogue.LONGEST_TEXT, required=False, allow_blank=True
+    )
     trigger_words = serializers.ListField(
-        child=serializers.CharField(max_length=200), max_length=TRIGGER_WORDS, required=False
+        child=serializers.CharField(max_length=200),
+        max_length=catalogue.MOST_TRIGGER_WORDS,
+        required=False,
     )
 
 
@@ -264,13 +278,17 @@ class VersionOut(serializers.ModelSerializer[Version]):
 
 
 def _events(version: Version, user: catalogue.Visitor) -> list[Event]:
-    """The journal: all of it for whoever works on the version, its moves for other members."""
+    """The journal, newest first: all of it for whoever works on the version, its moves without the
+    reviewers' notes for other members."""
     if not isinstance(user, User):
         return []
     events = Event.objects.filter(version=version).select_related("actor")
-    if not (user.is_reviewer or catalogue.may_edit(user, version.model)):
-        events = events.filter(kind=EventKind.MOVED)
-    return list(events)
+    if user.is_reviewer or user.pk in {version.created_by_id, version.model.owner_id}:
+        return list(events[:MOST_EVENTS])
+    moves = list(events.filter(kind=EventKind.MOVED)[:MOST_EVENTS])
+    for event in moves:
+        event.note = ""
+    return moves
 
 
 class TokenOut(serializers.ModelSerializer[ApiToken]):

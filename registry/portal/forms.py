@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
-from registry import sign_in
+from registry import catalogue, sign_in
 from registry.errors import UserError
-from registry.models import Model, User
+from registry.models import Model, User, Version
 from registry.states import Kind, Role, Scope, Visibility
 
 NEW = "new"
@@ -65,6 +66,18 @@ class WordsField(forms.CharField):
         return
 
 
+class TeamsField(WordsField):
+    """Names of teams, separated by commas."""
+
+    def clean(self, value: Any) -> list[Group]:
+        wanted = super().clean(value)
+        found = {team.name: team for team in Group.objects.filter(name__in=wanted)}
+        unknown = [name for name in wanted if name not in found]
+        if unknown:
+            raise forms.ValidationError(f"There is no team named {', '.join(unknown)}.")
+        return list(found.values())
+
+
 class PeopleField(WordsField):
     """Sign-in names, separated by commas."""
 
@@ -86,7 +99,7 @@ class EntryForm(forms.Form):
     )
     description = forms.CharField(
         required=False,
-        max_length=50_000,
+        max_length=catalogue.LONGEST_TEXT,
         widget=forms.Textarea(attrs={"rows": 10}),
         help_text="Markdown.",
     )
@@ -103,6 +116,9 @@ class EntryForm(forms.Form):
         label="Share a private model with",
         help_text="Sign-in names, separated by commas.",
     )
+    shared_with_teams = TeamsField(
+        required=False, label="… and with teams", help_text="Their names, separated by commas."
+    )
 
     @classmethod
     def of(cls, model: Model, data: Any = None) -> EntryForm:
@@ -112,6 +128,7 @@ class EntryForm(forms.Form):
         }
         initial["tags"] = [tag.name for tag in model.tags.all()]
         initial["shared_with"] = [user.username for user in model.shared_with.all()]
+        initial["shared_with_teams"] = [team.name for team in model.shared_with_teams.all()]
         return cls(data, initial=initial)
 
     def clean_kind(self) -> str:
@@ -156,8 +173,33 @@ def editable_models(user: User) -> QuerySet[Model]:
     return Model.objects.filter(owner=user).order_by("name")
 
 
+class VersionForm(forms.Form):
+    """What is said about a version; its files are another matter."""
+
+    name = forms.CharField(max_length=80, label="Version")
+    trigger_words = WordsField(required=False, help_text="Separated by commas.")
+    notes = forms.CharField(
+        required=False,
+        max_length=catalogue.LONGEST_TEXT,
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+
+    @classmethod
+    def of(cls, version: Version, data: Any = None) -> VersionForm:
+        fields = ("name", "trigger_words", "notes")
+        return cls(data, initial={field: getattr(version, field) for field in fields})
+
+
 class NoteForm(forms.Form):
     note = forms.CharField(required=False, max_length=5_000, widget=forms.Textarea)
+
+    @classmethod
+    def said(cls, data: Any) -> str:
+        """The note in ``data``; ``UserError("field.invalid")``."""
+        form = cls(data)
+        if not form.is_valid():
+            raise UserError("field.invalid", detail=" ".join(map(str, form.errors["note"])))
+        return str(form.cleaned_data["note"])
 
 
 class ProfileForm(_UserForm):

@@ -135,3 +135,91 @@ def test_the_queue_holds_what_waits_for_a_person_oldest_first() -> None:
     Version.objects.filter(pk=waiting[2].pk).update(problem={"code": "engine.killed"})
     assert list(catalogue.review_queue()) == waiting
     assert catalogue.waiting_for_review() == 2
+
+
+def test_a_version_is_described_anew_whatever_its_stage_and_the_journal_says_so() -> None:
+    version = making.in_stage(Stage.PUBLISHED)
+    by = version.model.owner
+    catalogue.edit_version(version, by=by, name="1.1", notes="n", trigger_words=[" fern ", ""])
+    version.refresh_from_db()
+    assert (version.name, version.notes, version.trigger_words) == ("1.1", "n", ["fern"])
+    assert version.stage == Stage.PUBLISHED
+    event = version.events.get(kind="edited")
+    assert (event.actor, event.data["fields"]) == (by, ["name", "notes", "trigger_words"])
+
+
+def test_a_version_is_described_by_its_owner_or_an_admin_only() -> None:
+    version = making.version()
+    for stranger in (making.person(), making.person(Role.REVIEWER)):
+        with pytest.raises(UserError, match=r"access\.denied"):
+            catalogue.edit_version(version, by=stranger, notes="mine")
+    catalogue.edit_version(version, by=making.person(Role.ADMIN), notes="tidied")
+
+
+def test_a_name_that_is_taken_cannot_be_changed_to() -> None:
+    model = making.model(name="Fern")
+    making.version(model, "1.0")
+    other = making.version(model, "2.0")
+    with pytest.raises(UserError, match=r"name\.taken"):
+        catalogue.edit_version(other, by=model.owner, name="1.0")
+    making.model(model.owner, name="Moss")
+    with pytest.raises(UserError, match=r"name\.taken"):
+        catalogue.edit_model(model, by=model.owner, name="moss")
+    catalogue.edit_model(model, by=model.owner, name="FERN")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "turned \u202e round", "nul\0", "\x1b[31mred"])
+def test_a_name_holds_nothing_that_cannot_be_seen(name: str) -> None:
+    with pytest.raises(UserError, match=r"field\.invalid"):
+        making.model(name=name)
+    with pytest.raises(UserError, match=r"field\.invalid"):
+        making.version(name=name)
+
+
+def test_entries_have_bounds() -> None:
+    model = making.model()
+    for change in (
+        {"tags": [f"tag-{n}" for n in range(catalogue.MOST_TAGS + 1)]},
+        {"description": "x" * (catalogue.LONGEST_TEXT + 1)},
+    ):
+        with pytest.raises(UserError, match=r"field\.invalid"):
+            catalogue.edit_model(model, by=model.owner, **change)
+    with pytest.raises(UserError, match=r"field\.invalid"):
+        words = [str(n) for n in range(catalogue.MOST_TRIGGER_WORDS + 1)]
+        catalogue.create_version(model, name="1", by=model.owner, trigger_words=words)
+
+
+def test_editing_does_not_forget_downloads_that_happened_meanwhile() -> None:
+    model = making.model()
+    Model.objects.filter(pk=model.pk).update(downloads=7)
+    catalogue.edit_model(model, by=model.owner, summary="new")
+    model.refresh_from_db()
+    assert model.downloads == 7
+
+
+def test_the_journal_says_who_a_model_was_opened_to() -> None:
+    model, friend = making.model(), making.person(name="noor")
+    team = Group.objects.create(name="painters")
+    catalogue.edit_model(
+        model, by=model.owner, visibility="private", shared_with=[friend], shared_with_teams=[team]
+    )
+    data = model.events.get(kind="edited").data
+    assert (data["shared_with"], data["shared_with_teams"]) == (["noor"], ["painters"])
+    assert data["visibility"] == "private"
+
+
+def test_a_trigger_word_in_any_script_is_found() -> None:
+    model = published()
+    catalogue.edit_version(model.versions.get(), by=model.owner, trigger_words=["蕨"])
+    assert catalogue.search(Model.objects.all(), "蕨", user=model.owner).exists()
+    assert not catalogue.search(Model.objects.all(), "a\0b", user=model.owner).exists()
+
+
+def test_what_nobody_has_approved_does_not_describe_what_is_on_the_shelf() -> None:
+    model = published()
+    draft = making.artifact(making.version(model, "2.0"))
+    making.judged(draft)
+    Model.objects.filter(pk=model.pk).update(kind="vae")
+    making.judged(draft)
+    model.refresh_from_db()
+    assert model.kind == "vae"

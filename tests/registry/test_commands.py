@@ -82,3 +82,12 @@ def test_the_last_admin_stays(settings: Any) -> None:
     admin = making.person(Role.ADMIN)
     with pytest.raises(CommandError, match="The last admin"):
         _run("person", admin.username, "--role", "member")
+
+
+def test_a_team_says_who_is_in_it() -> None:
+    making.person(name="mara")
+    making.person(name="noor")
+    assert _run("team", "painters", "--add", "noor", "mara") == "mara\nnoor\n"
+    assert _run("team", "painters", "--remove", "mara") == "noor\n"
+    with pytest.raises(CommandError, match="ghost"):
+        _run("team", "painters", "--add", "ghost")

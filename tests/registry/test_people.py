@@ -61,3 +61,13 @@ def test_an_expired_token_and_one_of_a_person_who_left_are_dead() -> None:
 def test_a_scope_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="admin"):
         ApiToken.issue(making.person(), name="x", scopes=["admin"])
+
+
+def test_a_team_is_made_and_changed_and_journalled() -> None:
+    admin, mara, noor = making.person(Role.ADMIN), making.person(name="m"), making.person(name="n")
+    people.change_team("painters", by=admin, add=[mara, noor])
+    team = people.change_team("painters", by=admin, remove=[mara])
+    assert list(team.user_set.all()) == [noor]
+    first, second = Event.objects.filter(kind="person", subject="painters").order_by("id")
+    assert (first.note, first.data["added"]) == ("team made", ["m", "n"])
+    assert (second.note, second.data["removed"]) == ("team changed", ["m"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from django.db.models import Prefetch
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from registry import catalogue
 from registry.api.parsers import BoundedJSONParser
 from registry.api.permissions import HasScope, MemberOrOpenSite
-from registry.api.serializers import ErrorOut
+from registry.api.serializers import ErrorOut, NoteIn
 from registry.catalogue import Visitor
 from registry.errors import UserError
 from registry.models import Model, User, Version
@@ -76,6 +76,16 @@ def visible_version(request: Request, pk: int) -> Version:
     if version is None:
         raise UserError("not_found")
     return version
+
+
+#: A deletion has no body to carry its reason.
+WHY = OpenApiParameter("note", str, description="Why; the journal keeps it.")
+
+
+def why(request: Request) -> str:
+    note = NoteIn(data={"note": request.query_params.get("note", "")})
+    note.is_valid(raise_exception=True)
+    return str(note.validated_data["note"])
 
 
 _MEANING = {

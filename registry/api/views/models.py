@@ -21,7 +21,16 @@ from registry.api.serializers import (
     VersionIn,
     VersionOut,
 )
-from registry.api.views.base import Endpoint, errors, member, visible_model, visitor, with_seen
+from registry.api.views.base import (
+    WHY,
+    Endpoint,
+    errors,
+    member,
+    visible_model,
+    visitor,
+    why,
+    with_seen,
+)
 from registry.models import Model, Version
 
 
@@ -85,10 +94,12 @@ class ModelDetail(Endpoint):
     @extend_schema(
         operation_id="models_delete",
         summary="Delete a model with every version",
+        parameters=[WHY],
         responses={204: None, **errors(404)},
     )
     def delete(self, request: Request, slug: str) -> Response:
-        uploads.delete_model(visible_model(request, slug), by=member(request))
+        model = visible_model(request, slug)
+        uploads.delete_model(model, by=member(request), note=why(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _shown(self, request: Request, slug: str) -> Response:

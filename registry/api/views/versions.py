@@ -11,11 +11,18 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from registry import names, reviews, streams, uploads
-from registry.api.serializers import NoteIn, UploadedManyOut, UploadedOut, VersionOut
-from registry.api.views.base import Endpoint, errors, member, visible_version
+from registry import catalogue, names, reviews, streams, uploads
+from registry.api.permissions import require
+from registry.api.serializers import (
+    NoteIn,
+    UploadedManyOut,
+    UploadedOut,
+    VersionIn,
+    VersionOut,
+)
+from registry.api.views.base import WHY, Endpoint, errors, member, visible_version, why
 from registry.errors import UserError
-from registry.models import Artifact, User, Version
+from registry.models import ApiToken, Artifact, User, Version
 from registry.states import Scope
 
 
@@ -34,13 +41,38 @@ class VersionDetail(Endpoint):
         return _shown(request, pk)
 
     @extend_schema(
+        operation_id="versions_edit",
+        summary="Change a version's name, notes or trigger words",
+        request=VersionIn,
+        responses={200: VersionOut, **errors(400, 404, 409)},
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        version = visible_version(request, pk)
+        wanted = VersionIn(data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        catalogue.edit_version(version, by=member(request), **wanted.validated_data)
+        return _shown(request, pk)
+
+    @extend_schema(
         operation_id="versions_delete",
         summary="Delete a version with its files",
+        parameters=[WHY],
         responses={204: None, **errors(404)},
     )
     def delete(self, request: Request, pk: int) -> Response:
-        uploads.delete_version(visible_version(request, pk), by=member(request))
+        version = visible_version(request, pk)
+        _check_acts_as_editor(request, version)
+        uploads.delete_version(version, by=member(request), note=why(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _check_acts_as_editor(request: Request, version: Version) -> None:
+    """Where owners and reviewers may do the same, a token without "review" does it as an owner."""
+    token = request.auth
+    if not isinstance(token, ApiToken) or Scope.REVIEW in token.scopes:
+        return
+    if not catalogue.may_edit(token.user, version.model):
+        require(token, Scope.REVIEW)
 
 
 _QUERY = [
@@ -130,6 +162,7 @@ class _Decision(Endpoint):
 
     def decide(self, request: Request, pk: int, use_case: Callable[..., None]) -> Response:
         version = visible_version(request, pk)
+        _check_acts_as_editor(request, version)
         wanted = NoteIn(data=request.data)
         wanted.is_valid(raise_exception=True)
         use_case(version, by=member(request), note=wanted.validated_data["note"])
@@ -177,4 +210,8 @@ class Retry(_Decision):
 
     @_described("retry", "Start again: a held step, or what was refused or withdrawn")
     def post(self, request: Request, pk: int) -> Response:
+        token, version = request.auth, visible_version(request, pk)
+        # What was refused comes back by a reviewer's word, not by that of an owner who is one.
+        if isinstance(token, ApiToken) and version.stage in reviews.REFUSED:
+            require(token, Scope.REVIEW)
         return self.decide(request, pk, reviews.retry)

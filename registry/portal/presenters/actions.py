@@ -23,6 +23,7 @@ class Actions:
     submit: bool = False
     add_files: bool = False
     delete: bool = False
+    edit: bool = False
     #: A reviewer looks at an own upload while another reviewer exists.
     own_upload: bool = False
 
@@ -48,6 +49,7 @@ def actions(version: Version, user: Visitor) -> Actions:
         retry=_may_retry(version, stage, editor=editor, reviewer=reviewer),
         submit=draft and version.artifacts.exists(),
         add_files=draft,
+        edit=editor,
         delete=editor or (reviewer and stage in _REFUSED),
         own_upload=reviewer and in_review and not decides,
     )

@@ -60,7 +60,10 @@ class WorkRow:
 
 
 def chosen(query: QueryDict) -> dict[str, str]:
-    return {name: str(query[name]) for name in FACETS if query.get(name)}
+    # A database refuses the character, and nothing contains it.
+    return {
+        name: str(query[name]) for name in FACETS if query.get(name) and "\0" not in query[name]
+    }
 
 
 def narrowed(models: QuerySet[Model], choice: Mapping[str, str]) -> QuerySet[Model]:

@@ -14,7 +14,7 @@ from registry import catalogue, uploads
 from registry.errors import UserError
 from registry.models import Model, User
 from registry.portal.access import everyone, members, person
-from registry.portal.forms import EntryForm
+from registry.portal.forms import EntryForm, NoteForm
 from registry.portal.markdown import render as render_markdown
 from registry.portal.presenters import shelf, words
 
@@ -84,9 +84,13 @@ def edit_model(request: HttpRequest, slug: str) -> HttpResponse:
         raise UserError("access.denied")
     form = EntryForm.of(entry, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        catalogue.edit_model(entry, by=person(request), **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return redirect(entry)
+        try:
+            catalogue.edit_model(entry, by=person(request), **form.cleaned_data)
+        except UserError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Saved.")
+            return redirect(entry)
     context = {"model": entry, "form": form}
     return render(request, "portal/edit_model.html", context, status=422 if form.errors else 200)
 
@@ -95,6 +99,6 @@ def edit_model(request: HttpRequest, slug: str) -> HttpResponse:
 @members
 def delete_model(request: HttpRequest, slug: str) -> HttpResponse:
     entry = visible_model(request, slug)
-    uploads.delete_model(entry, by=person(request))
+    uploads.delete_model(entry, by=person(request), note=NoteForm.said(request.POST))
     messages.success(request, f"{entry.name} was deleted.")
     return redirect("portal:catalogue")

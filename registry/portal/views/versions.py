@@ -8,12 +8,13 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from registry import catalogue, reviews, uploads
 from registry.errors import UserError
 from registry.models import User, Version
 from registry.portal.access import everyone, members, person, wants_json
+from registry.portal.forms import NoteForm, VersionForm
 from registry.portal.presenters.version_page import page as version_page
 
 
@@ -90,7 +91,7 @@ def act(request: HttpRequest, slug: str, pk: int, action: str) -> HttpResponse:
         raise Http404
     shown = visible_version(request, slug, pk)
     try:
-        ACTS[action].do(shown, person(request), request.POST.get("note", "").strip())
+        ACTS[action].do(shown, person(request), NoteForm.said(request.POST))
     except UserError as error:
         if error.status == 403 or wants_json(request):
             raise
@@ -107,10 +108,29 @@ def act(request: HttpRequest, slug: str, pk: int, action: str) -> HttpResponse:
 @members
 def delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     shown = visible_version(request, slug, pk)
-    uploads.delete_version(shown, by=person(request))
+    uploads.delete_version(shown, by=person(request), note=NoteForm.said(request.POST))
     messages.success(request, f"{shown} was deleted.")
     remaining = catalogue.visible_models(request.user).filter(slug=slug).first()
     return redirect(remaining or "portal:catalogue")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@members
+def edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    shown = visible_version(request, slug, pk)
+    if not catalogue.may_edit(request.user, shown.model):
+        raise UserError("access.denied")
+    form = VersionForm.of(shown, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            catalogue.edit_version(shown, by=person(request), **form.cleaned_data)
+        except UserError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Saved.")
+            return redirect(shown)
+    context = {"version": shown, "form": form}
+    return render(request, "portal/edit_version.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -225,3 +225,35 @@ def test_evidence_is_for_reviewers_and_journalled(caller: Caller) -> None:
     answer = caller(making.person(Role.REVIEWER)).get(path)
     assert b"".join(answer.streaming_content)
     assert version.events.filter(kind="evidence").count() == 1
+
+
+def test_reviewers_notes_are_for_those_who_work_on_the_version(caller: Caller) -> None:
+    version = making.in_stage(Stage.IN_REVIEW)
+    reviews.publish(version, by=making.person(Role.REVIEWER), note="between us")
+    path = f"/api/v1/versions/{version.pk}"
+    assert "between us" in caller(version.created_by).get(path).content.decode()
+    other = caller(making.person()).get(path)
+    assert "between us" not in other.content.decode()
+    assert [event["kind"] for event in other.json()["events"]] == ["moved"]
+
+
+@pytest.mark.parametrize("act", ["withdraw", "retry", "delete"])
+def test_a_token_that_may_not_review_does_not_use_a_reviewers_power(
+    act: str, caller: Caller
+) -> None:
+    stage = Stage.PUBLISHED if act == "withdraw" else Stage.QUARANTINED
+    version = making.in_stage(stage)
+    client = caller(making.person(Role.REVIEWER), "read", "write")
+    path = f"/api/v1/versions/{version.pk}"
+    answer = client.delete(path) if act == "delete" else client.post(f"{path}/{act}", {"note": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "token.scope")
+    version.refresh_from_db()
+    assert version.stage == stage
+
+
+def test_a_reviewers_own_refused_version_needs_the_scope_to_come_back(caller: Caller) -> None:
+    owner = making.person(Role.REVIEWER)
+    version = making.in_stage(Stage.QUARANTINED, making.version(making.model(owner)))
+    path = f"/api/v1/versions/{version.pk}/retry"
+    assert caller(owner, "write").post(path, {}).json()["code"] == "token.scope"
+    assert caller(owner).post(path, {}).status_code == 200

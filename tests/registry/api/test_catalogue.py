@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 
 from registry import reviews
 from registry.models import Model
@@ -233,3 +234,28 @@ def test_addresses_in_an_answer_can_be_followed(caller: Caller) -> None:
     assert file["servable"] is True
     assert client.get(file["report_url"]).status_code == 200
     assert client.get(file["download_url"]).status_code == 200
+
+
+def test_a_version_is_edited_and_a_deletion_says_why(caller: Caller) -> None:
+    version = making.version()
+    client, path = caller(version.created_by), f"/api/v1/versions/{version.pk}"
+    changed = client.patch(path, {"notes": "n", "trigger_words": ["fern"]})
+    assert changed.status_code == 200
+    assert (changed.json()["notes"], changed.json()["trigger_words"]) == ("n", ["fern"])
+    assert changed.json()["name"] == version.name
+    assert caller(making.person(Role.REVIEWER)).patch(path, {"notes": "x"}).status_code == 403
+    assert client.delete(f"{path}?note=wrong%20file").status_code == 204
+    assert making.Model.objects.get().events.get(kind="deleted").note == "wrong file"
+
+
+def test_a_private_model_is_shared_with_a_team(caller: Caller) -> None:
+    version = making.in_stage(Stage.PUBLISHED)
+    member = making.person()
+    member.groups.add(Group.objects.create(name="painters"))
+    path = f"/api/v1/models/{version.model.slug}"
+    owner = caller(version.model.owner)
+    assert owner.patch(path, {"visibility": "private"}).status_code == 200
+    assert caller(member).get(path).status_code == 404
+    assert owner.patch(path, {"shared_with_teams": ["painters"]}).status_code == 200
+    assert caller(member).get(path).status_code == 200
+    assert owner.patch(path, {"shared_with_teams": ["ghosts"]}).status_code == 400

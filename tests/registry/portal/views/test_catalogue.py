@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from registry.models import Model, Version
@@ -170,3 +171,17 @@ def test_an_admin_deletes_a_model(admin: Client) -> None:
 
     assert admin.post(f"{model.get_absolute_url()}delete/").status_code == 302
     assert not Model.objects.filter(pk=model.pk).exists()
+
+
+@pytest.mark.parametrize("query", ["search=%00", "tag=%00", "base=a%00b", "page=%00", "kind=x"])
+def test_no_query_breaks_the_catalogue(query: str, member: Client) -> None:
+    assert member.get(f"/?{query}").status_code == 200
+
+
+def test_a_private_model_is_shared_with_a_team_that_exists() -> None:
+    model, team = making.model(), Group.objects.create(name="painters")
+    form = {"name": model.name, "visibility": "private", "shared_with_teams": "ghosts"}
+    url, client = f"{model.get_absolute_url()}edit/", signed_in(model.owner)
+    assert "There is no team named ghosts." in client.post(url, form).content.decode()
+    client.post(url, {**form, "shared_with_teams": "painters"})
+    assert list(model.shared_with_teams.all()) == [team]

@@ -274,3 +274,38 @@ def test_an_uploader_reads_first_why_it_came_back(
 
     rail_and_notice = page[: page.index("scan-title")]
     assert "the hands are &lt;b&gt;wrong&lt;/b&gt;" in rail_and_notice
+
+
+def test_an_owner_edits_what_is_said_about_a_version() -> None:
+    version = making.in_stage(Stage.PUBLISHED)
+    client, url = signed_in(version.created_by), f"{version.get_absolute_url()}edit/"
+    assert url in client.get(version.get_absolute_url()).content.decode()
+    assert 'value="1.0"' in client.get(url).content.decode()
+
+    form = {"name": "1.1", "trigger_words": "fern, copper", "notes": "Softer."}
+    assert client.post(url, form).status_code == 302
+
+    version.refresh_from_db()
+    assert (version.name, version.notes) == ("1.1", "Softer.")
+    assert version.trigger_words == ["fern", "copper"]
+
+
+def test_nobody_else_edits_a_version(member: Client, reviewer: Client) -> None:
+    url = f"{making.in_stage(Stage.PUBLISHED).get_absolute_url()}edit/"
+    for client in (member, reviewer):
+        assert client.get(url).status_code == 403
+
+
+def test_a_name_that_is_taken_is_told_in_the_form() -> None:
+    model = making.model()
+    making.version(model, "1.0")
+    url = f"{making.version(model, '2.0').get_absolute_url()}edit/"
+    response = signed_in(model.owner).post(url, {"name": "1.0"})
+    assert response.status_code == 422
+    assert "There is already a version named" in response.content.decode()
+
+
+def test_why_something_was_deleted_is_kept() -> None:
+    version = making.in_stage(Stage.QUARANTINED)
+    signed_in(version.created_by).post(f"{version.get_absolute_url()}delete/", {"note": "Oops."})
+    assert version.model.events.get(kind="deleted").note == "Oops."
