@@ -258,3 +258,18 @@ def test_pictures_are_shown_to_whoever_sees_their_version() -> None:
         assert again.status_code == 304
     assert _client(making.person()).get(f"/api/v1/previews/{picture.pk}/small").status_code == 404
     assert owner.get(f"/api/v1/previews/{picture.pk}/huge").status_code == 404
+
+
+def test_a_version_withdrawn_since_it_was_looked_up_is_not_served() -> None:
+    artifact = _published()
+    Version.objects.filter(pk=artifact.version_id).update(stage=Stage.WITHDRAWN)
+    request = RequestFactory().get("/")
+    with pytest.raises(UserError, match=r"not_published"):
+        downloads.respond(request, artifact)
+
+
+def test_bytes_that_are_taken_back_at_this_moment_are_refused_and_no_failure_of_ours() -> None:
+    artifact = _published()
+    blobs.confine(artifact.blob_id)
+    with pytest.raises(UserError, match=r"not_published"):
+        downloads.respond(RequestFactory().get("/"), artifact)

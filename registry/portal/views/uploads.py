@@ -129,10 +129,8 @@ def _model(data: dict[str, Any], by: User) -> Model:
 
 
 def _keep(files: list[streams.Arrived], version: Version, by: User) -> list[Artifact]:
-    return [
-        uploads.keep(arrived.incoming, version=version, name=arrived.name, by=by)
-        for arrived in files
-    ]
+    arrived = [(file.name, file.incoming) for file in files]
+    return uploads.keep_all(arrived, version=version, by=by) if arrived else []
 
 
 def _addresses(version: Version) -> dict[str, str]:
