@@ -199,7 +199,7 @@ def _smoke(version: Version, runs: Sequence[StepRun]) -> str:
     pictures = version.previews.count()
     shown = words.counted(pictures, "picture") if pictures else test.verdict
     if pictures and test.verdict != "passed":
-        return f"{words.SMOKE[test.verdict].text.lower()}, {shown}"
+        return words.SMOKE[test.verdict].text.lower()
     return shown if test.verdict == "skipped" else _joined(shown, _took(runs, Step.SMOKE))
 
 
