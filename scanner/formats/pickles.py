@@ -20,15 +20,15 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 #: Pickles in one stream; accelerate and joblib write a handful.
 MOST_IN_A_STREAM = 1_000
 #: A trial reading of bytes that are probably no pickle may be short.
-_TRIAL_OPCODES = 100_000
+_TRIAL_OPCODES = 50_000
 #: Places that are tried in one run of bytes, and the opcodes that all of them may take.
 _TRIALS = 4_096
-_TRIALS_OPCODES = 300_000
+_TRIALS_OPCODES = 100_000
 #: Of those found, how many are kept that are not dangerous, and that are.
 _MOST_FOUND = 16
 _MOST_DANGEROUS = 64
 _PROTOCOL = re.compile(rb"\x80[\x00-\x05]")
-_WORD = rb"[A-Za-z_][\w.]{0,100}"
+_WORD = rb"[A-Za-z_][\w.]{0,100}+"
 # Protocols 0 and 1 have no mark of their own, and the others may do without it: what names an
 # object starts with one of these.
 _SHORT = rb"\x8c." + _WORD + rb"\x94?\x8c." + _WORD + rb"\x94?\x93"
@@ -38,7 +38,7 @@ _BEGIN = re.compile(
 #: The same anywhere, each found by its first byte. A text import is found by the end of its first
 #: line: the opcode may stand on any letter of that line.
 _ANYWHERE = (_PROTOCOL, re.compile(_SHORT, re.DOTALL))
-_LINE_END = re.compile(rb"\n(?=[A-Za-z_][\w.]{0,100}+\n)")
+_LINE_END = re.compile(rb"\n(?=" + _WORD + rb"\n)")
 _LINE = re.compile(rb"[\w.]+\Z")
 _IMPORTS = re.compile(rb"[ci]")
 #: Ends of lines that are looked at in one run of bytes.
@@ -74,8 +74,11 @@ def names_objects(trace: Trace) -> bool:
 
 
 def credible(trace: Trace) -> bool:
-    """Whether the bytes were meant as a pickle: read to STOP, or naming objects on the way."""
-    return not is_fatal(trace) or names_objects(trace)
+    """Whether the bytes were meant as a pickle: read to STOP, or naming objects on the way. A list
+    of words may name some, and never gets further: "cos" and "sin" on two lines are ``os.sin``."""
+    calls = any(not call.spread for call in trace.calls)
+    acts = trace.protocol > 1 or calls or bool(trace.extensions)
+    return not is_fatal(trace) or (acts and names_objects(trace))
 
 
 def has_mark(head: bytes) -> bool:

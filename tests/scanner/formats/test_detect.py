@@ -68,6 +68,31 @@ def test_a_packed_pickle_is_traced(pack: Callable[[bytes], bytes]) -> None:
     assert "os.system" in imports(read(pack(EVIL)))
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
+def test_streams_that_follow_one_another_are_one_file(pack: Callable[[bytes], bytes]) -> None:
+    """As Python's own readers take them: a payload may be split between two."""
+    assert "os.system" in imports(read(pack(HARMLESS) + pack(EVIL)))
+    assert "os.system" in imports(read(pack(EVIL[:9]) + pack(EVIL[9:])))
+
+
+@pytest.mark.parametrize("window", range(9, 16))
+def test_zlib_s_smaller_windows_are_known(window: int) -> None:
+    packer = zlib.compressobj(wbits=window)
+    assert "os.system" in imports(read(packer.compress(EVIL) + packer.flush()))
+
+
+def test_joblib_s_first_format_is_read() -> None:
+    header = b"ZF" + hex(len(EVIL)).encode().ljust(19)
+    assert "os.system" in imports(read(header + zlib.compress(EVIL)))
+
+
+@pytest.mark.parametrize("magic", [b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0"])
+def test_a_pickle_in_a_picture_is_traced(magic: bytes) -> None:
+    found = read(magic + bytes(40) + EVIL)
+    assert found.format is Format.IMAGE
+    assert "os.system" in imports(found)
+
+
 def test_every_pickle_of_a_stream_is_traced() -> None:
     found = read(HARMLESS + HARMLESS + EVIL)
     assert len(found.traces) == 3

@@ -62,3 +62,12 @@ def test_a_pickle_in_front_is_traced() -> None:
 def test_brackets_in_strings_do_not_count_as_depth() -> None:
     header = {"__metadata__": {"a": "[" * 10_000 + '\\"' + "{" * 10_000}}
     assert not read(safetensors(header)).findings
+
+
+@pytest.mark.parametrize("gap", ["hole", "trailing"])
+def test_a_pickle_that_no_tensor_claims_is_traced(gap: str) -> None:
+    start = len(EVIL) if gap == "hole" else 0
+    body = EVIL + bytes(8) if gap == "hole" else bytes(8) + EVIL
+    found = read(safetensors({"a": entry(start, start + 8)}, body))
+    assert f"safetensors-{gap}" in rules(found)
+    assert "os.system" in imports(found)

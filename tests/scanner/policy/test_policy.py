@@ -32,6 +32,10 @@ def test_the_nine_names_of_diffusion_models_are_known(module: str, name: str) ->
         ("transformers", "AutoModel.from_pretrained"), ("collections", "namedtuple.__builtins__"),
         ("types", "FunctionType"), ("operator", "attrgetter"), ("cPickle", "loads"),
         ("code", "InteractiveInterpreter.runcode"), ("somewhere", "obj.eval"),
+        ("somebody.helpers", "run_command"), ("somebody.io", "load_pickle"),
+        ("gettext", "c2py"), ("_testcapi", "run_in_subinterp"), ("pathlib", "Path.touch"),
+        ("torch.distributed.checkpoint", "load"), ("pandas", "read_excel"),
+        ("builtins", "str.format"), ("encodings", "search_function"), ("uuid", "getnode"),
     ],
 )  # fmt: skip
 def test_ways_to_run_code_are_dangerous(module: str, name: str) -> None:

@@ -5,12 +5,14 @@ import pytest
 from scanner.report import Severity
 from tests.scanner.opcode_builder import (
     BUILD,
+    call,
     dict_of,
     found,
     name,
     op,
     ordered_dict,
     pickled,
+    tensor,
     text,
     tuple_of,
 )  # fmt: skip
@@ -28,3 +30,27 @@ def test_an_attribute_that_python_calls_is_malicious(attribute: str) -> None:
 def test_plain_attributes_are_no_finding() -> None:
     state = dict_of((text("_metadata"), ordered_dict()), (text("add"), op("NEWTRUE")))
     assert not found("hooked_state", pickled(ordered_dict(), state, BUILD))
+
+
+@pytest.mark.parametrize(
+    "trampoline",
+    [
+        call(
+            name("torch._tensor", "_rebuild_from_type_v2"),
+            name("torch._utils", "_rebuild_tensor_v2"),
+            name("torch", "Tensor"),
+            tuple_of(),
+            dict_of((text("__class__"), name("somebody.helpers", "Evil"))),
+        ),
+        call(
+            name("torch._utils", "_rebuild_parameter_with_state"),
+            tensor(),
+            op("NEWFALSE"),
+            ordered_dict(),
+            dict_of((text("__class__"), name("somebody.helpers", "Evil"))),
+        ),
+    ],
+)
+def test_torch_sets_attributes_without_build(trampoline: bytes) -> None:
+    (finding,) = found("hooked_state", pickled(trampoline))
+    assert finding.severity is Severity.MALICIOUS
