@@ -232,6 +232,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        # The stranger is told; a traceback for each of them would bury what matters.
+        "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},
         "celery": {"level": "WARNING"},
         # It says that a folder has no host name.
         "kombu.connection": {"level": "ERROR"},

@@ -23,14 +23,11 @@ from registry.states import ArtifactRole, Stage, Step
 Beat = Callable[[int | None, str], None]
 
 SECTION_NAMES = {
-    "safety": "Reading the pickle",
-    "identity": "Comparing tensors",
     "health": "Checking the weights",
-    "ledger": "Adding up bytes",
     "hashes": "Hashing",
     "convert": "Copying tensors",
-    "load": "Loading the model",
-    "generate": "Drawing",
+    "digest": "Hashing",
+    "smoke": "Drawing",
 }
 
 
