@@ -21,7 +21,7 @@ class Limits:
     marks: int = 100_000
     memo_entries: int = 2_000_000
     # Calls, imports and mutations of one pickle, each.
-    events: int = 500_000
+    events: int = 200_000
     # Digits of a decimal LONG: int() is quadratic, and no real file needs a long integer.
     integer_digits: int = 4_000
     string_bytes: int = 16 * MIB
