@@ -65,6 +65,11 @@ class UserError(Exception):
         self.detail = sentence.format(**shown)
         super().__init__(f"{code}: {self.detail}")
 
+    @property
+    def spoken(self) -> str:
+        """For a terminal: the sentence, and the code to search for."""
+        return f"{self.detail} [{self.code}]"
+
 
 class EngineError(Exception):
     """We, or the machine, failed; trying again may help. ``code`` is stable."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from registry import blobs, reviews, uploads
 from registry.errors import UserError
@@ -21,10 +21,7 @@ from tests.registry import making
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        connection.vendor == "sqlite",
-        reason="the tests' SQLite is in memory, where writers do not wait for each other",
-    ),
+    pytest.mark.real_locks,
 ]
 
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 )
             except UserError as error:
                 failed += 1
-                self.stderr.write(f"{wanted.name}: {error.detail}")
+                self.stderr.write(f"{wanted.name}: {error.spoken}")
             else:
                 files = ", ".join(file.name for file in wanted.files)
                 self.stdout.write(f"{version.model.slug} {version.name}: {files}")
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         try:
             plans = imports.plan(sources)
         except UserError as error:
-            raise CommandError(error.detail) from error
+            raise CommandError(error.spoken) from error
         return [imports.merged(plans, model)] if model else plans
 
 

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         try:
             made = self._change(user, given, options) if user else self._add(given, options)
         except UserError as error:
-            raise CommandError(error.detail) from error
+            raise CommandError(error.spoken) from error
         if made:
             self.stdout.write(made)
 

@@ -29,7 +29,7 @@ class Command(BaseCommand):
                 remove=_people(options["remove"]),
             )
         except UserError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(error.spoken) from error
         for name in team.user_set.order_by("username").values_list("username", flat=True):
             self.stdout.write(name)
 
