@@ -19,9 +19,9 @@ RUN apt-get update \
 
 WORKDIR /srv/weighhouse
 COPY requirements/ requirements/
-# The processor's build: a third of the size. PyTorch's own index has it under the same version.
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu \
-        -r requirements/worker.txt \
+# With PyTorch's own index for processors as this argument the image is a third of the size.
+ARG PIP_EXTRA_INDEX_URL=""
+RUN pip install -r requirements/worker.txt \
     && pip install --no-deps -r requirements/vocabulary.txt
 
 COPY manage.py ./
