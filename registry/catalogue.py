@@ -14,12 +14,12 @@ from django.utils.text import slugify
 from registry import lifecycle, names
 from registry.errors import UserError
 from registry.models import Model, Tag, User, Version
+from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
 
 Visitor = User | AnonymousUser
 
 MOST_TAGS = 32
-MOST_TRIGGER_WORDS = 64
 LONGEST_TEXT = 20_000
 
 
@@ -173,8 +173,11 @@ def set_tags(model: Model, words: Iterable[str]) -> None:
 
 def _trigger_words(words: Iterable[str]) -> list[str]:
     wanted = [word.strip() for word in words if word.strip()]
-    if len(wanted) > MOST_TRIGGER_WORDS or any(len(word) > 200 for word in wanted):
-        detail = f"A version has {MOST_TRIGGER_WORDS} trigger words at most, of 200 characters."
+    if len(wanted) > MOST_TRIGGER_WORDS or any(len(word) > TRIGGER_WORD_LENGTH for word in wanted):
+        detail = (
+            f"A version has {MOST_TRIGGER_WORDS} trigger words at most, "
+            f"of {TRIGGER_WORD_LENGTH} characters."
+        )
         raise UserError("field.invalid", detail=detail)
     return wanted
 

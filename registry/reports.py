@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from registry.models import Blob, BlobHash, Model, Report, Version
+from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
 
 _WORST_LAST = ("clean", "suspicious", "unreadable", "malicious")
@@ -59,11 +60,19 @@ def describe(version: Version) -> None:
     version.kind = kind if kind in Kind.values else Kind.UNKNOWN
     version.base = (identity.get("base") or "")[:32]
     version.precision = (identity.get("precision") or "")[:12]
-    version.save(update_fields=["verdict", "kind", "base", "precision"])
+    # What the file itself says counts where the uploader said nothing.
+    version.trigger_words = version.trigger_words or _trigger_words(identity)
+    version.save(update_fields=["verdict", "kind", "base", "precision", "trigger_words"])
     published = Version.objects.filter(model=version.model_id, stage=Stage.PUBLISHED)
     # What is on the shelf is not described by something that nobody has approved.
     if not published.exclude(pk=version.pk).exists():
         describe_model(version)
+
+
+def _trigger_words(identity: dict[str, Any]) -> list[str]:
+    """Trigger words out of a file's metadata, within the bounds that a person's have."""
+    words = [str(word).strip() for word in identity.get("trigger_words") or ()]
+    return [word for word in words if 0 < len(word) <= TRIGGER_WORD_LENGTH][:MOST_TRIGGER_WORDS]
 
 
 def describe_model(version: Version) -> None:

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from registry import catalogue, serving
 from registry.models import ApiToken, Artifact, Event, Model, Preview, StepRun, User, Version
+from registry.models.catalogue import MOST_TRIGGER_WORDS
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
 
 
@@ -107,7 +108,7 @@ class VersionIn(serializers.Serializer[Any]):
     )
     trigger_words = serializers.ListField(
         child=serializers.CharField(max_length=200),
-        max_length=catalogue.MOST_TRIGGER_WORDS,
+        max_length=MOST_TRIGGER_WORDS,
         required=False,
     )
 

@@ -11,6 +11,10 @@ from registry.models.fields import one_of
 from registry.models.people import User
 from registry.states import Kind, Stage, Visibility
 
+#: Bounds of ``Version.trigger_words``: how many, and how long each may be.
+MOST_TRIGGER_WORDS = 64
+TRIGGER_WORD_LENGTH = 200
+
 
 class Tag(models.Model):
     name = models.SlugField(max_length=40, unique=True)
