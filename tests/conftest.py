@@ -69,7 +69,7 @@ def start(clean_environ: dict[str, str]) -> Iterator[Start]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The tests' SQLite lies in memory, where writers do not wait for each other: what needs that
     belongs to the run on PostgreSQL, and is no part of this one."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if settings.configured and settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         apart = [item for item in items if item.get_closest_marker("real_locks")]
         config.hook.pytest_deselected(items=apart)
         items[:] = [item for item in items if item not in apart]
