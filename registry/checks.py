@@ -54,6 +54,21 @@ def broker_fits_the_database(app_configs: Sequence[Any] | None, **kwargs: Any) -
 
 
 @register(SITE)
+def blobs_fit_the_database(app_configs: Sequence[Any] | None, **kwargs: Any) -> Found:
+    remote = settings.ENV.blobs.startswith("s3://")
+    if not remote or not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return []
+    return [
+        Warning(
+            "Blobs lie on S3, while the database is SQLite: nothing else can be written while a "
+            "file is on its way there.",
+            hint="Set WEIGHHOUSE_DATABASE to postgres://…",
+            id="weighhouse.W007",
+        )
+    ]
+
+
+@register(SITE)
 def debug_is_off(app_configs: Sequence[Any] | None, **kwargs: Any) -> Found:
     if not settings.DEBUG:
         return []

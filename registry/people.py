@@ -12,7 +12,7 @@ from django.db import transaction
 
 from registry import lifecycle, names
 from registry.errors import UserError
-from registry.models import User
+from registry.models import ApiToken, User
 from registry.states import EventKind, Role
 
 
@@ -87,7 +87,25 @@ def set_password(user: User, password: str, *, by: User | None) -> None:
         raise UserError("field.invalid", detail=" ".join(error.messages)) from error
     user.set_password(password)
     user.save(update_fields=["password"])
-    _record(user, by, "password set")
+    # Whoever resets somebody else's password shuts out what may have been in wrong hands.
+    revoked = 0 if by == user else user.tokens.all().delete()[0]
+    _record(user, by, "password set", tokens_revoked=revoked)
+
+
+@transaction.atomic
+def issue_token(
+    user: User, *, by: User | None, name: str, scopes: Iterable[str], days: int | None = None
+) -> tuple[ApiToken, str]:
+    """A new token of ``user`` and its secret, which is shown this once."""
+    token, secret = ApiToken.issue(user, name=name, scopes=scopes, days=days)
+    _record(user, by, "token made", token=token.hint, scopes=token.scopes, days=days)
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken, *, by: User | None) -> None:
+    _record(token.user, by, "token revoked", token=token.hint)
+    token.delete()
 
 
 def _record(user: User, by: User | None, what: str, **data: object) -> None:

@@ -63,6 +63,26 @@ def test_listening_everywhere_needs_a_name(
     assert ids(checks.reachable_under_its_address(None)) == expected
 
 
+@pytest.mark.parametrize(
+    ("blobs", "engine", "expected"),
+    [
+        ("s3://models", "django.db.backends.sqlite3", ["weighhouse.W007"]),
+        ("s3://models", "django.db.backends.postgresql", []),
+        ("/srv/blobs", "django.db.backends.sqlite3", []),
+    ],
+)
+def test_s3_wants_a_database_server(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    blobs: str,
+    engine: str,
+    expected: list[str],
+) -> None:
+    settings.ENV = dataclasses.replace(site.ENV, blobs=blobs)
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
+    assert ids(checks.blobs_fit_the_database(None)) == expected
+
+
 def test_a_missing_layer_of_the_sandbox_is_named_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -71,3 +71,23 @@ def test_a_team_is_made_and_changed_and_journalled() -> None:
     first, second = Event.objects.filter(kind="person", subject="painters").order_by("id")
     assert (first.note, first.data["added"]) == ("team made", ["m", "n"])
     assert (second.note, second.data["removed"]) == ("team changed", ["m"])
+
+
+def test_making_and_revoking_a_token_is_journalled_without_its_secret() -> None:
+    user = making.person()
+    token, secret = people.issue_token(user, by=user, name="laptop", scopes=["read"])
+    people.revoke_token(token, by=user)
+    made, revoked = Event.objects.order_by("pk")
+    assert (made.note, revoked.note) == ("token made", "token revoked")
+    assert made.data["token"] == revoked.data["token"] == secret[:9]
+    assert secret not in str(list(Event.objects.values()))
+    assert ApiToken.find(secret) is None
+
+
+def test_a_password_that_somebody_else_sets_shuts_the_tokens_out() -> None:
+    user = making.person()
+    _, secret = people.issue_token(user, by=user, name="laptop", scopes=["read"])
+    people.set_password(user, "another-long-secret", by=user)
+    assert ApiToken.find(secret) is not None
+    people.set_password(user, "yet-another-long-secret", by=making.person(Role.ADMIN))
+    assert ApiToken.find(secret) is None

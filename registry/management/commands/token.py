@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from registry.models import ApiToken, User
+from registry import people
+from registry.models import User
 from registry.states import Scope
 
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active person named {options['user']}.")
-        _, secret = ApiToken.issue(
-            user, name=options["name"][:80], scopes=scopes, days=options["days"]
+        _, secret = people.issue_token(
+            user, by=None, name=options["name"][:80], scopes=scopes, days=options["days"]
         )
         self.stdout.write(secret)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from registry import people
 from registry.errors import UserError
-from registry.models import ApiToken, Version
+from registry.models import Version
 from registry.portal.access import members, person
 from registry.portal.forms import OwnPasswordForm, ProfileForm, SignInForm, TokenForm
 from registry.portal.presenters import shelf
@@ -86,16 +86,17 @@ def add_token(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST, by=user)
     if not form.is_valid():
         return _page(request, 422, token_form=form)
-    token, secret = ApiToken.issue(user, **form.cleaned_data)
+    token, secret = people.issue_token(user, by=user, **form.cleaned_data)
     return _page(request, 201, new_token=token, secret=secret)
 
 
 @require_POST
 @members
 def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
-    token = person(request).tokens.filter(pk=pk).first()
+    user = person(request)
+    token = user.tokens.filter(pk=pk).first()
     if token is None:
         raise UserError("not_found")
-    token.delete()
+    people.revoke_token(token, by=user)
     messages.success(request, f"“{token.name}” was revoked.")
     return redirect("portal:account")
