@@ -9,7 +9,7 @@ from registry import blobs, catalogue, lifecycle
 from registry.catalogue import Visitor
 from registry.errors import UserError
 from registry.models import Artifact, Download, Model, User
-from registry.states import ArtifactRole, EventKind, Stage
+from registry.states import EventKind, Stage
 
 #: Containers that run code when they are loaded the usual way: never served as uploaded.
 PICKLE_FORMATS = frozenset(
@@ -96,16 +96,5 @@ def evidence(user: User, pk: int) -> Artifact:
 
 
 def download_name(artifact: Artifact) -> str:
+    """The file's name on the reader's disk; an embedding's is its prompt word, so as uploaded."""
     return artifact.name
-
-
-__all__ = [
-    "ArtifactRole",
-    "authorise",
-    "count",
-    "download_name",
-    "evidence",
-    "fit_to_publish",
-    "refusal",
-    "visible_artifact",
-]
