@@ -6,21 +6,19 @@ standard error and one JSON object from its standard output.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from registry import processes
 from registry.env import ROOT
 from registry.errors import EngineError
 
@@ -31,7 +29,6 @@ Progress = Callable[[int, int, str], None]
 TICK = 5.0
 OUTPUT_LIMIT = 128 * 1024 * 1024
 STDERR_KEPT = 4_000
-_PR_SET_PDEATHSIG = 1
 #: What a child is told of its surroundings; the site's keys and passwords are not among it.
 _TOLD = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"})
 _TOLD_OF = ("LC_", "LD_", "PYTHON", "OMP_", "MKL_", "KMP_", "CUDA", "CUBLAS", "NVIDIA_", "NCCL_",
@@ -80,10 +77,6 @@ def _environ() -> dict[str, str]:
     }
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _call(
     arguments: Sequence[str], progress: Progress, timeout: float, *, fine: set[int]
 ) -> Answer:
@@ -97,7 +90,7 @@ def _call(
         stderr=subprocess.PIPE,
         # Its own group, so that nothing it starts outlives it.
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=processes.dying_with_parent(),
     )
     assert process.stdout and process.stderr
     lines: queue.Queue[bytes | None] = queue.Queue()
@@ -167,8 +160,7 @@ def _progress_of(line: bytes) -> tuple[int, int, str] | None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill whatever is left of the child's group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    processes.kill_group(process.pid)
     process.wait()
 
 

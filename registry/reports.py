@@ -9,8 +9,10 @@ from django.db import transaction
 from registry.models import Blob, BlobHash, Model, Report, Version
 from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
+from scanner.report import Verdict
 
-_WORST_LAST = ("clean", "suspicious", "unreadable", "malicious")
+#: As the scanner declares them: each is worse than the one before.
+_WORST_LAST = tuple(Verdict)
 
 
 @transaction.atomic
@@ -43,7 +45,7 @@ def worst(verdicts: list[str]) -> str:
     """The worst of several verdicts; empty when one of them is not known yet."""
     if not verdicts or "" in verdicts:
         return ""
-    return max(verdicts, key=_WORST_LAST.index)
+    return max(verdicts, key=lambda verdict: _WORST_LAST.index(Verdict(verdict)))
 
 
 def describe(version: Version) -> None:

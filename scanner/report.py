@@ -220,11 +220,6 @@ def worst(findings: tuple[Finding, ...]) -> Verdict:
     return (Verdict.CLEAN, Verdict.SUSPICIOUS, Verdict.UNREADABLE, Verdict.MALICIOUS)[rank]
 
 
-def is_worse(new: str, old: str) -> bool:
-    """Whether verdict ``new`` is worse than verdict ``old``."""
-    return _RANK[new] > _RANK[old]
-
-
 def _json(value: object) -> Json:
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name.rstrip("_"): _json(getattr(value, item.name)) for item in fields(value)}

@@ -8,6 +8,7 @@ from scanner import policy
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Const, Global, TupleValue, Value
 from scanner.report import Finding, Severity
+from scanner.rules import judged
 from scanner.rules.arguments import holds
 from scanner.rules.base import Rule
 
@@ -19,10 +20,8 @@ RULE = Rule(
 
 
 def check(trace: Trace) -> Iterator[Finding]:
-    for call in trace.calls:
-        callee = call.callee
-        judged = policy.judged(callee.module, callee.name) if isinstance(callee, Global) else None
-        if judged is not None and judged.rule == RULE.id and _leads_out(call):
+    for call, callee in judged.calls(trace, RULE.id):
+        if _leads_out(call):
             yield RULE.finding(
                 trace,
                 call.offset,

@@ -8,6 +8,7 @@ from scanner import policy
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Global, TupleValue
 from scanner.report import Finding, Severity
+from scanner.rules import judged
 from scanner.rules.arguments import literal_bytes
 from scanner.rules.base import Rule
 
@@ -19,20 +20,17 @@ RULE = Rule(
 
 
 def check(trace: Trace) -> Iterator[Finding]:
-    for call in trace.calls:
-        callee = call.callee
-        judged = policy.judged(callee.module, callee.name) if isinstance(callee, Global) else None
-        if judged is not None and judged.rule == RULE.id:
-            whole = len(call.args) == 1 and literal_bytes(call.args[0]) is not None
-            yield RULE.finding(
-                trace,
-                call.offset,
-                call.opcode,
-                target=callee,
-                argument=TupleValue(call.args),
-                detail="" if whole else "Its bytes are made while loading.",
-                severity=Severity.SUSPICIOUS if whole else Severity.MALICIOUS,
-            )
+    for call, callee in judged.calls(trace, RULE.id):
+        whole = len(call.args) == 1 and literal_bytes(call.args[0]) is not None
+        yield RULE.finding(
+            trace,
+            call.offset,
+            call.opcode,
+            target=callee,
+            argument=TupleValue(call.args),
+            detail="" if whole else "Its bytes are made while loading.",
+            severity=Severity.SUSPICIOUS if whole else Severity.MALICIOUS,
+        )
 
 
 def payloads(trace: Trace) -> Iterator[tuple[Call, bytes]]:

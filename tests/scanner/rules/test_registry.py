@@ -9,7 +9,7 @@ from scanner.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent
-_PLUMBING = {"__init__", "arguments", "base", "preview"}
+_PLUMBING = {"__init__", "arguments", "base", "judged", "preview"}
 
 
 def test_every_rule_file_is_registered() -> None:
