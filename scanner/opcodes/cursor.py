@@ -49,20 +49,6 @@ class Cursor:
         self.broken: FileError | None = None
         #: Strings that were skipped because they are longer than allowed.
         self.skipped = 0
-        self.readers: dict[Shape, Callable[[], Argument]] = {
-            Shape.U1: self.u1,
-            Shape.U2: self.u2,
-            Shape.I4: self.i4,
-            Shape.U4: self.u4,
-            Shape.U8: self.u8,
-            Shape.F8: self.f8,
-            Shape.LINE: self.line,
-            Shape.LINES: self.lines,
-            Shape.COUNTED1: self.counted1,
-            Shape.COUNTED4: self.counted4,
-            Shape.COUNTED4S: self.counted4s,
-            Shape.COUNTED8: self.counted8,
-        }
 
     @property
     def offset(self) -> int:
@@ -207,3 +193,20 @@ class Cursor:
 
     def counted8(self) -> bytes:
         return self._counted(self.u8())
+
+
+#: How each shape of argument is read; a shape that is not here has none.
+READERS: dict[Shape, Callable[[Cursor], Argument]] = {
+    Shape.U1: Cursor.u1,
+    Shape.U2: Cursor.u2,
+    Shape.I4: Cursor.i4,
+    Shape.U4: Cursor.u4,
+    Shape.U8: Cursor.u8,
+    Shape.F8: Cursor.f8,
+    Shape.LINE: Cursor.line,
+    Shape.LINES: Cursor.lines,
+    Shape.COUNTED1: Cursor.counted1,
+    Shape.COUNTED4: Cursor.counted4,
+    Shape.COUNTED4S: Cursor.counted4s,
+    Shape.COUNTED8: Cursor.counted8,
+}

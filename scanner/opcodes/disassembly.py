@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scanner.errors import FileError
 from scanner.limits import Limits
-from scanner.opcodes.cursor import Argument, Cursor
+from scanner.opcodes.cursor import READERS, Argument, Cursor
 from scanner.opcodes.table import OPS
 from scanner.source import Source
 
@@ -40,8 +40,8 @@ def disassemble(source: Source, start: int, limits: Limits) -> Iterator[Line]:
             if op is None:
                 yield Line(offset, f"byte 0x{code:02x}", "(no opcode)")
                 return
-            read = cursor.readers.get(op.shape)
-            argument = read() if read is not None else None
+            read = READERS.get(op.shape)
+            argument = read(cursor) if read is not None else None
         except FileError as error:
             yield Line(offset, "(end)", error.message)
             return

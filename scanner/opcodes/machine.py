@@ -12,7 +12,7 @@ from collections.abc import Callable
 from scanner.errors import FileError, LimitExceeded
 from scanner.limits import Limits
 from scanner.opcodes import literals
-from scanner.opcodes.cursor import Argument, Cursor
+from scanner.opcodes.cursor import READERS, Argument, Cursor
 from scanner.opcodes.table import OPS
 from scanner.opcodes.trace import Import, Mutation, Oddity, Trace
 from scanner.opcodes.values import (
@@ -150,7 +150,7 @@ class Machine:
             self.odd("limit.memory", type(error).__name__, fatal=True)
 
     def _loop(self) -> None:
-        cursor, dispatch, stack = self.cursor, self._dispatch(), self.stack
+        cursor, dispatch, stack = self.cursor, _DISPATCH, self.stack
         most, deepest = self.limits.opcodes, self.limits.stack_depth
         while True:
             # Cursor.offset and Cursor.u1, written out: this loop is where the time goes.
@@ -175,21 +175,12 @@ class Machine:
                 self._newer(protocol)
             if self.opcodes > most:
                 raise LimitExceeded("opcodes", most)
-            argument = read() if read is not None else None
+            argument = read(cursor) if read is not None else None
             handler(self, argument)
             if code == _STOP:
                 return
             if len(stack) > deepest:
                 raise LimitExceeded("stack_depth", deepest)
-
-    def _dispatch(
-        self,
-    ) -> list[tuple[str, Callable[[], Argument] | None, Handler, int] | None]:
-        table: list[tuple[str, Callable[[], Argument] | None, Handler, int] | None] = [None] * 256
-        for code, op in OPS.items():
-            read = self.cursor.readers.get(op.shape)
-            table[code] = (op.name, read, HANDLERS[op.name], op.protocol)
-        return table
 
     # Oddities.
 
@@ -769,3 +760,11 @@ HANDLERS: dict[str, Handler] = {
     "EXT1": _extension, "EXT2": _extension, "EXT4": _extension,
     "PERSID": _persid, "BINPERSID": _binpersid, "PROTO": _proto, "FRAME": _frame,
 }  # fmt: skip
+
+#: By opcode byte: its name, how its argument is read, its handler, its protocol.
+_DISPATCH: tuple[tuple[str, Callable[[Cursor], Argument] | None, Handler, int] | None, ...] = tuple(
+    (op.name, READERS.get(op.shape), HANDLERS[op.name], op.protocol)
+    if (op := OPS.get(code)) is not None
+    else None
+    for code in range(256)
+)
