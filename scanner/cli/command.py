@@ -76,8 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+def _output(parser: argparse.ArgumentParser, *, sarif: bool = False) -> None:
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="one JSON object a line")
+    if sarif:
+        forms.add_argument(
+            "--sarif", action="store_true", help="the findings as SARIF 2.1.0, for code scanning"
+        )
     parser.add_argument(
         "--progress", action="store_true", help="progress as JSON lines on standard error"
     )
@@ -91,7 +96,7 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         help=f"only these sections of the report, with commas between: {', '.join(SECTIONS)}",
     )  # fmt: skip
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files at a time")
-    _output(parser)
+    _output(parser, sarif=True)
 
 
 def _convert(parser: argparse.ArgumentParser) -> None:

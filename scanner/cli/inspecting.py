@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scanner import inspection, sandbox
-from scanner.cli import illustration, table
+from scanner.cli import illustration
 from scanner.cli.command import CLEAN, FAILED, NOT_CLEAN
 from scanner.cli.opening import opened
 from scanner.cli.progress import Progress, Tell
-from scanner.cli.words import Paint, plain
+from scanner.cli.showing import Lines, Shown, Tables
+from scanner.cli.words import plain
 from scanner.errors import EngineError, FileError, ScannerError
 from scanner.formats.anomalies import finding
 from scanner.limits import DEFAULT
@@ -25,8 +24,7 @@ from scanner.source import FileSource
 _ILLUSTRATED = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """A report, or why there is none; ``ours`` means that the machine or we failed."""
 
     report: dict[str, Json] | None = None
@@ -42,20 +40,30 @@ def run(arguments: argparse.Namespace) -> int:
         # A script that looks in the wrong folder must not read this as clean.
         raise EngineError("read.failed", "there is no file in it: " + _named(arguments.paths))
     progress = Progress(lines=arguments.progress, files=len(paths))
-    paint = Paint(sys.stdout)
+    shown = _shown(arguments)
     status = CLEAN
 
-    for outcome in _each(paths, only, progress, arguments.jobs):
+    outcomes = _each(paths, only, progress, arguments.jobs)
+    for path, outcome in zip(paths, outcomes, strict=True):
         progress.clear()
         if outcome.report is None:
-            print(f"weighhouse: {plain(outcome.problem)}", file=sys.stderr)
-        elif arguments.json:
-            print(json.dumps(outcome.report), flush=True)
+            shown.problem(path, "read.failed", outcome.problem)
         else:
-            print(table.text(outcome.report, paint), flush=True)
+            shown.report(path, outcome.report)
         status = max(status, _status(outcome))
         progress.finished()
+    shown.end(status)
     return status
+
+
+def _shown(arguments: argparse.Namespace) -> Shown:
+    if arguments.sarif:
+        if "safety" not in arguments.only:
+            raise EngineError("usage.sarif", "--sarif holds findings, and they come with safety")
+        from scanner.cli.sarif import Sarif
+
+        return Sarif()
+    return Lines() if arguments.json else Tables()
 
 
 def _named(paths: Iterable[Path]) -> str:

@@ -10,11 +10,20 @@ from scanner.report import Json
 Part = Mapping[str, Json]
 _SHOWN = 20
 _WINDOW = 8
+_WORST_FIRST = ("malicious", "unreadable", "suspicious", "clean")
 
 
 def text(report: Part, paint: Paint) -> str:
     """The report as printed in a terminal; the JSON has everything, this has what matters."""
     return "\n".join(_lines(report, paint))
+
+
+def summary(counts: Mapping[str, int], paint: Paint) -> str:
+    """How many files there were of each verdict, the worst first."""
+    named = [name for name in _WORST_FIRST if counts.get(name)]
+    named += [name for name in counts if name not in _WORST_FIRST]
+    told = ", ".join(paint(f"{counts[name]} {name}", name) for name in named)
+    return f"{sum(counts.values())} files: {told}"
 
 
 def _lines(report: Part, paint: Paint) -> Iterator[str]:
