@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Part(StrEnum):
@@ -15,8 +15,7 @@ class Part(StrEnum):
     UNCLAIMED = "unclaimed"  # bytes that no part of the format owns
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """``size`` bytes of the file from ``offset`` on. A file's extents do not overlap and, with the
     unclaimed ones, add up to its size."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import scanner
 from scanner import policy, reading
@@ -59,14 +58,14 @@ def versions() -> dict[str, str]:
     return {"version": scanner.__version__, "policy": policy.VERSION}
 
 
-@dataclass(slots=True)
 class _Work:
     """One inspection: what fails on the way becomes a finding, never an exception."""
 
-    source: Source
-    limits: Limits
-    progress: Progress | None
-    failures: list[Finding] = field(default_factory=list)
+    def __init__(self, source: Source, limits: Limits, progress: Progress | None) -> None:
+        self.source = source
+        self.limits = limits
+        self.progress = progress
+        self.failures: list[Finding] = []
 
     def step(self, name: str) -> Callable[[int, int], None] | None:
         tell = self.progress
@@ -126,8 +125,7 @@ def inspect(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sections:
+class _Sections(NamedTuple):
     health: tuple[HealthIssue, ...] | None
     ledger: Ledger | None
     hashes: Hashes | None
@@ -143,7 +141,7 @@ def _safety(work: _Work, read: Reading | None) -> Safety:
     if not work.failures:
         return judged
     findings = (*work.failures, *judged.findings)
-    return replace(judged, findings=findings, verdict=worst(findings))
+    return judged._replace(findings=findings, verdict=worst(findings))
 
 
 def _identity(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.extents import Extent
 from scanner.formats import detect
@@ -13,8 +13,7 @@ from scanner.source import Source
 from scanner.tensors import TensorTable
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What the bytes say. ``findings`` are those of the container; the pickles' own come from
     judging ``traces``. ``extents`` cover the file without gap or overlap."""
 

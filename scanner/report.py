@@ -7,8 +7,8 @@ added, never renamed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 SCHEMA = 1
 
@@ -63,8 +63,7 @@ class State(StrEnum):
     ABSENT = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing a reviewer should know, with its evidence. Offsets in bytes: ``offset`` in the
     file, ``member_offset`` in the member; None where it does not apply."""
 
@@ -81,17 +80,15 @@ class Finding:
     window: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalUse:
+class GlobalUse(NamedTuple):
     """A name that a pickle asks for, as the file spells it, and how often."""
 
     name: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks
     tier: Tier
 
 
-@dataclass(frozen=True, slots=True)
-class Safety:
+class Safety(NamedTuple):
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
     globals: tuple[GlobalUse, ...] = ()
@@ -100,8 +97,7 @@ class Safety:
     opcodes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hashes:
+class Hashes(NamedTuple):
     """Lower-case hex. AutoV1 is null below 2 MiB, AutoV3 is for safetensors only."""
 
     sha256: str | None = None
@@ -112,8 +108,7 @@ class Hashes:
     autov3: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One part of a model. ``missing`` and ``misshapen`` name tensors."""
 
     state: State
@@ -126,8 +121,7 @@ class Component:
     misshapen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(NamedTuple):
     algorithm: str
     naming: str
     ranks: Mapping[str, int]
@@ -136,28 +130,25 @@ class Adapter:
     dora: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(NamedTuple):
     vectors: int
     tokens: tuple[str, ...]
     dims: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Hypernetwork:
+class Hypernetwork(NamedTuple):
     dims: tuple[int, ...]
     layers: tuple[float, ...]
     activation: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     kind: str = "unknown"
     base: str | None = None
     candidates: tuple[str, ...] = ()
     variant: str | None = None
     prediction: str | None = None
-    components: Mapping[str, Component] = field(default_factory=dict)
+    components: Mapping[str, Component] = {}
     precision: str | None = None
     ema: str = "none"
     adapter: Adapter | None = None
@@ -168,23 +159,20 @@ class Identity:
     conflicts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HealthIssue:
+class HealthIssue(NamedTuple):
     issue: str
     severity: str  # "note" | "warning" | "error"
     message: str
     tensors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(NamedTuple):
     what: str
     bytes: int
     removable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """Every byte in a named row: the rows and ``unexplained`` add up to the file's size."""
 
     rows: tuple[LedgerRow, ...]
@@ -194,8 +182,7 @@ class Ledger:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is known of one file. A section that was not asked for is None and left out."""
 
     size: int
@@ -207,7 +194,7 @@ class Report:
     ledger: Ledger | None = None
     #: Layers of the sandbox that held while the file was read ("landlock", "seccomp", "rlimits").
     sandbox: tuple[str, ...] = ()
-    scanner: Mapping[str, str] = field(default_factory=dict)
+    scanner: Mapping[str, str] = {}
     name: str | None = None
 
 
@@ -221,8 +208,8 @@ def worst(findings: tuple[Finding, ...]) -> Verdict:
 
 
 def _json(value: object) -> Json:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name.rstrip("_"): _json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {key.rstrip("_"): _json(item) for key, item in value._asdict().items()}
     if isinstance(value, Mapping):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

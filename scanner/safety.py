@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from scanner import explain, policy
@@ -23,17 +22,17 @@ _TIERS = (Tier.DANGEROUS, Tier.UNKNOWN, Tier.KNOWN)
 _FLAGGED = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
 
 
-@dataclass(slots=True)
 class _Case:
     """What has been gathered of one file and of the files inside it."""
 
-    limits: Limits
-    findings: list[Finding] = field(default_factory=list)
-    names: Counter[str] = field(default_factory=Counter)
-    tiers: dict[str, Tier] = field(default_factory=dict)
-    opcodes: int = 0
-    #: Bytes of nested files that may still be looked at.
-    budget: int = 0
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.findings: list[Finding] = []
+        self.names: Counter[str] = Counter()
+        self.tiers: dict[str, Tier] = {}
+        self.opcodes = 0
+        #: Bytes of nested files that may still be looked at.
+        self.budget = limits.pickle_bytes
 
     def take(self, reading: Reading, *, prefix: str = "", depth: int = 0) -> None:
         self.findings += (_within(prefix, finding) for finding in reading.findings)
@@ -94,7 +93,7 @@ class _Case:
 
 def judge(reading: Reading, limits: Limits) -> Safety:
     """What is wrong with the file, worst first. The verdict is that of the worst finding."""
-    case = _Case(limits, budget=limits.pickle_bytes)
+    case = _Case(limits)
     case.take(reading)
     # One run of bytes may be reached in two ways.
     findings = tuple(_first(list(dict.fromkeys(case.findings)), limits))
@@ -124,7 +123,7 @@ def _with_windows(trace: Trace, findings: list[Finding], limits: Limits) -> list
         return findings
     seen = windows(trace.source, trace.start, offsets, limits)
     return [
-        replace(finding, window=seen.get(finding.member_offset, ()))
+        finding._replace(window=seen.get(finding.member_offset, ()))
         if finding.member_offset is not None
         else finding
         for finding in findings
@@ -135,4 +134,4 @@ def _within(prefix: str, finding: Finding) -> Finding:
     """A finding of a file inside the file: its offsets count from where that one begins."""
     if not prefix:
         return finding
-    return replace(finding, member=f"{prefix}{finding.member or ''}".rstrip("!"), offset=None)
+    return finding._replace(member=f"{prefix}{finding.member or ''}".rstrip("!"), offset=None)

@@ -7,8 +7,8 @@ The table is made by the format readers without creating a tensor. ``identify``,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from math import prod
+from typing import NamedTuple
 
 from scanner.source import Source
 
@@ -27,8 +27,7 @@ PRECISION: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(NamedTuple):
     """A run of bytes that tensors look into: a zip member, a legacy storage, a safetensors span.
 
     ``source`` is random access over its ``nbytes`` bytes; ``source.file_offset`` is None when they
@@ -42,8 +41,7 @@ class Storage:
     crc32: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One named tensor. ``offset`` and ``stride`` count elements, as torch does.
 
     ``path`` is the way to it in the object as saved (wrapper keys included); ``name`` the dotted
@@ -103,8 +101,7 @@ def contiguous_stride(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(stride))
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """Something in the file that is not a tensor: ``path``, type name, and the value if it is
     plain (str, int, float, bool, None, bytes or a list/dict of those), else None."""
 
@@ -113,7 +110,6 @@ class Leaf:
     value: object = None
 
 
-@dataclass(frozen=True, slots=True)
 class TensorTable:
     """Every tensor of one file, in file order.
 
@@ -121,11 +117,21 @@ class TensorTable:
     pickle holds beside tensors; ``wrappers`` the keys that were taken off ("state_dict", …).
     """
 
-    tensors: tuple[Tensor, ...]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    leaves: tuple[Leaf, ...] = ()
-    wrappers: tuple[str, ...] = ()
-    big_endian: bool = False
+    __slots__ = ("big_endian", "leaves", "metadata", "tensors", "wrappers")
+
+    def __init__(
+        self,
+        tensors: tuple[Tensor, ...],
+        metadata: Mapping[str, str] | None = None,
+        leaves: tuple[Leaf, ...] = (),
+        wrappers: tuple[str, ...] = (),
+        big_endian: bool = False,
+    ) -> None:
+        self.tensors = tensors
+        self.metadata = metadata or {}
+        self.leaves = leaves
+        self.wrappers = wrappers
+        self.big_endian = big_endian
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.tensors)

@@ -83,7 +83,7 @@ def _rows(piece: Piece) -> Piece:
     tensor = piece.tensor
     shape = (1, *tensor.shape)
     stride = (tensor.shape[0] * tensor.stride[0], *tensor.stride)
-    return replace(piece, tensor=replace(tensor, shape=shape, stride=stride), shape=shape)
+    return replace(piece, tensor=tensor._replace(shape=shape, stride=stride), shape=shape)
 
 
 def _hypernetwork(plan: Plan, table: TensorTable) -> Plan | None:

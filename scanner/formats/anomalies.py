@@ -6,7 +6,7 @@ makes it and a loader would reach memory or code through it, ``suspicious`` for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.report import Finding, Severity
 
@@ -14,8 +14,7 @@ _NOTE, _SUSPICIOUS = Severity.NOTE, Severity.SUSPICIOUS
 _UNREADABLE, _MALICIOUS = Severity.UNREADABLE, Severity.MALICIOUS
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(NamedTuple):
     severity: Severity
     message: str
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
 from scanner.formats import pickles
@@ -17,15 +15,15 @@ from scanner.tensors import TensorTable
 _ZEROS = 4096
 
 
-@dataclass(slots=True)
 class Collector:
     """Traces, findings and extents of one container, while it is read."""
 
-    source: Source
-    place: Place
-    traces: list[Trace] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    extents: list[Extent] = field(default_factory=list)
+    def __init__(self, source: Source, place: Place) -> None:
+        self.source = source
+        self.place = place
+        self.traces: list[Trace] = []
+        self.findings: list[Finding] = []
+        self.extents: list[Extent] = []
 
     def note(
         self,

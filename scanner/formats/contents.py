@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scanner.extents import Extent, Part
 from scanner.formats.anomalies import finding
@@ -14,8 +14,7 @@ from scanner.source import Source
 from scanner.tensors import TensorTable
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """One reader's account of a file (or of a member that is a file itself)."""
 
     format: Format
@@ -32,8 +31,7 @@ class Contents:
         return self.format is not Format.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the bytes at hand lie: the member's name ("" for the file itself), how many
     containers deep, and the reader for what may be nested in them."""
 
@@ -46,7 +44,7 @@ class Place:
         return f"{self.member}/{name}" if self.member else name
 
     def inside(self, name: str) -> Place:
-        return replace(self, member=self.label(name), depth=self.depth + 1)
+        return self._replace(member=self.label(name), depth=self.depth + 1)
 
     def read_nested(self, source: Source, name: str) -> Contents:
         """What the bytes of a member are in turn; a finding when it goes too deep."""

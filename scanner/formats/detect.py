@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
@@ -30,8 +30,7 @@ _HEAD = 16
 _TEXT_SAMPLE = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     name: str
     plausible: Callable[[Source], bool]
     read: Callable[[Source, Place], Contents | None]

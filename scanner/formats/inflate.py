@@ -6,8 +6,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.errors import FileError, LimitExceeded
 from scanner.formats.zip_records import BZIP2, DEFLATED, LZMA, STORED
@@ -27,8 +26,7 @@ class _Unpacker(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """``used`` counts the packed bytes that belong to the stream."""
 
     data: bytes
@@ -98,8 +96,7 @@ def unpack(unpacker: _Unpacker, source: Source, start: int, limit: int) -> Unpac
     return Unpacked(b"".join(parts), fed - len(unpacker.unused_data), unpacker.eof)
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapper:
+class Wrapper(NamedTuple):
     """A way to pack a whole file. ``weak``: other files begin so too; ``rare``: only a stream that
     is whole is believed; ``skip``: bytes before the stream."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
 from scanner import policy
 from scanner.limits import Limits
@@ -48,8 +48,7 @@ _OVERLAP = 256
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """The pickles from ``start`` on; ``end`` is just behind the last one."""
 
     traces: tuple[Trace, ...]
@@ -99,7 +98,7 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
     at, opcodes = start, 0
     memo: dict[int, Value] = {}
     while at < source.size and len(traces) < MOST_IN_A_STREAM:
-        left = replace(limits, opcodes=max(limits.opcodes - opcodes, 1))
+        left = limits._replace(opcodes=max(limits.opcodes - opcodes, 1))
         trace = machine.trace(source, at, left, member=member)
         if memo and not is_torch_magic(traces[0]):
             carried = machine.trace(source, at, left, member=member, memo=memo)
@@ -133,7 +132,7 @@ def _dangerous(trace: Trace) -> set[str]:
 
 def trial(source: Source, limits: Limits, member: str, start: int = 0) -> Trace | None:
     """The pickle at ``start`` if the bytes there are one, read on a short leash."""
-    short = replace(limits, opcodes=min(limits.opcodes, _TRIAL_OPCODES))
+    short = limits._replace(opcodes=min(limits.opcodes, _TRIAL_OPCODES))
     trace = machine.trace(source, start, short, member=member)
     return trace if credible(trace) else None
 
@@ -142,7 +141,7 @@ def hidden(source: Source, limits: Limits, member: str) -> Iterator[Trace]:
     """Pickles that name objects, anywhere in bytes where none belongs."""
     left, ordinary, dangerous = _TRIALS_OPCODES, 0, 0
     for start in islice(_candidates(source), _TRIALS):
-        short = replace(limits, opcodes=min(limits.opcodes, left, _TRIAL_OPCODES))
+        short = limits._replace(opcodes=min(limits.opcodes, left, _TRIAL_OPCODES))
         trace = machine.trace(source, start, short, member=member)
         left -= trace.opcodes
         if credible(trace) and names_objects(trace):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import prod
 
 from scanner.errors import FileError
@@ -22,13 +21,13 @@ METADATA = "__metadata__"
 _MOST_ELEMENTS = 1 << 62
 
 
-@dataclass(slots=True)
 class _Header:
-    tensors: list[Tensor] = field(default_factory=list)
-    #: First byte of each tensor, counted from the end of the header.
-    begins: dict[str, int] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        #: First byte of each tensor, counted from the end of the header.
+        self.begins: dict[str, int] = {}
+        self.metadata: dict[str, str] = {}
+        self.findings: list[Finding] = []
 
 
 def plausible(source: Source) -> bool:
@@ -61,7 +60,8 @@ def read(source: Source, place: Place) -> Contents:
     extents = [Extent(0, start, Part.HEADER)]
     extents += _layout(header, source, start, place)
     mapped = whole(extents, source.size)
-    collector = Collector(source, place, findings=header.findings)
+    collector = Collector(source, place)
+    collector.findings = header.findings
     for gap in gaps(mapped):
         collector.search(gap.offset, gap.size, f"bytes at {gap.offset}")
     return Contents(

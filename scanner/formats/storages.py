@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scanner.formats.anomalies import finding
 from scanner.formats.torch_types import Element, storage_element
@@ -15,8 +15,7 @@ from scanner.tensors import Storage
 _LONGEST_KEY = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """``('storage', type, key, location, numel)`` as the pickle has it; ``view`` is the legacy
     format's ``(key, first element, elements)`` or None."""
 
@@ -88,12 +87,12 @@ def unsafe_key(key: str) -> bool:
     )
 
 
-@dataclass(slots=True)
 class Claims:
     """All claims of the traces, each key once, with what is wrong among them."""
 
-    by_key: dict[str, Claim] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.by_key: dict[str, Claim] = {}
+        self.findings: list[Finding] = []
 
 
 def collect(traces: tuple[Trace, ...], member: str) -> Claims:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.formats.anomalies import finding
@@ -51,15 +51,15 @@ _NODES = 1_000_000
 _VISITS = 16
 
 
-@dataclass(slots=True)
 class _Build:
-    locate: Locate
-    limits: Limits
-    member: str
-    tensors: list[Tensor] = field(default_factory=list)
-    leaves: list[Leaf] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    storages: dict[str, Storage | None] = field(default_factory=dict)
+    def __init__(self, locate: Locate, limits: Limits, member: str) -> None:
+        self.locate = locate
+        self.limits = limits
+        self.member = member
+        self.tensors: list[Tensor] = []
+        self.leaves: list[Leaf] = []
+        self.findings: list[Finding] = []
+        self.storages: dict[str, Storage | None] = {}
 
     def wrong(self, rule: str, path: Path, detail: str = "") -> None:
         if len(self.findings) < self.limits.findings:
@@ -67,8 +67,7 @@ class _Build:
             self.findings.append(finding(rule, detail, member=self.member, argument=name))
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     table: TensorTable
     findings: tuple[Finding, ...]
 
@@ -254,8 +253,7 @@ def _is_tensor(value: Value) -> bool:
     return name.startswith(("torch._utils._rebuild_", "torch._tensor._rebuild_"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Arguments:
+class _Arguments(NamedTuple):
     storage: Value
     offset: Value
     shape: Value

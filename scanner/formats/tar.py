@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.source import Source
@@ -13,8 +13,7 @@ _LONGEST_NAME = 64 * 1024
 _REGULAR, _LONG_NAME, _PAX, _PAX_GLOBAL = b"0\0", b"L", b"x", b"g"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A member; ``kind`` is the type flag, ``data`` where its bytes begin."""
 
     name: str

@@ -239,9 +239,9 @@ def _replaced(value: Value, parts: _Parts, depth: int) -> Value:
     if isinstance(value, Call) and (value.items or value.args):
         items = [(key, _replaced(item, parts, depth - 1)) for key, item in value.items]
         arguments = tuple(_replaced(item, parts, depth - 1) for item in value.args)
-        return Call(
-            value.callee, arguments, value.kwargs, value.opcode, value.offset, value.states, items
-        )
+        made = Call(value.callee, arguments, value.kwargs, value.opcode, value.offset)
+        made.states, made.items = value.states, items
+        return made
     if isinstance(value, TupleValue):
         return TupleValue(tuple(_replaced(item, parts, depth - 1) for item in value.items))
     return value

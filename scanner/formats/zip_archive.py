@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
@@ -22,8 +22,7 @@ _LEVEL_BITS = 0x6
 _HARMLESS_FLAGS = records.HAS_DESCRIPTOR | records.UTF8 | _LEVEL_BITS
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member. ``label`` is unique, ``name`` may not be; ``offset`` is where its packed data
     lie in the archive's source. ``size`` is only what the directory claims."""
 
@@ -52,16 +51,16 @@ class Member:
         return self.name.endswith("/") and self.size == 0
 
 
-@dataclass(slots=True)
 class Archive:
     """Members in directory order, and the map of the bytes that records take."""
 
-    members: list[Member] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    extents: list[Extent] = field(default_factory=list)
-    #: Bytes behind the end record: its comment, or whatever else stands there.
-    comment: Extent | None = None
-    labels: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.findings: list[Finding] = []
+        self.extents: list[Extent] = []
+        #: Bytes behind the end record: its comment, or whatever else stands there.
+        self.comment: Extent | None = None
+        self.labels: Counter[str] = Counter()
 
     def label(self, name: str) -> str:
         """The name, with a number from the second member of that name on."""

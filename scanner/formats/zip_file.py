@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
@@ -78,8 +78,7 @@ def _tail(name: str) -> str:
     return name.rsplit("/", 1)[-1].lower()
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
+class _Records(NamedTuple):
     """The archive's members by the name that torch asks for: no case, the first one counts."""
 
     by_name: dict[str, Member]
@@ -294,7 +293,7 @@ def _joined(tables: list[tuple[Member, TensorTable]]) -> TensorTable | None:
         stem = member.name.removesuffix(".npy")
         for tensor in part:
             name = f"{stem}.{tensor.name}" if tensor.name else stem
-            tensors.append(replace(tensor, name=name))
+            tensors.append(tensor._replace(name=name))
     return TensorTable(tuple(tensors)) if tables else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.source import Source
@@ -38,8 +38,7 @@ UTF8 = 0x800
 MASKED = 0x2000
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     """The header before a member's data. ``data`` is where the data begins."""
 
     offset: int
@@ -52,8 +51,7 @@ class Local:
     data: int
 
 
-@dataclass(frozen=True, slots=True)
-class Central:
+class Central(NamedTuple):
     """A member as the directory has it. ``header`` is where its local header should be."""
 
     name: bytes
@@ -73,8 +71,7 @@ class Central:
         return self.creator >> 8 == 3 and (self.attributes >> 16) & 0o170000 == 0o120000
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """The end record, with the 64-bit one's numbers where there is one. ``start`` is the first
     byte of the two, ``end`` the last byte behind the comment."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from scanner.identify import (
     adapters,
@@ -31,8 +30,7 @@ def identify(
     identity = _by_structure(table)
     identity = _by_digest(identity, sha256)
     identity = _by_claim(identity, table)
-    return replace(
-        identity,
+    return identity._replace(
         precision=identity.precision or precision.common(table),
         trigger_words=metadata.trigger_words(table.metadata),
     )
@@ -103,8 +101,7 @@ def _by_digest(identity: Identity, sha256: str | None) -> Identity:
     release = known.release(sha256)
     if release is None:
         return identity
-    return replace(
-        identity,
+    return identity._replace(
         candidates=(release.release,) if release.release else identity.candidates,
         prediction=release.prediction or identity.prediction,
         evidence=(f"sha256 is that of {release.name}", *identity.evidence),
@@ -137,7 +134,7 @@ def _by_claim(identity: Identity, table: TensorTable) -> Identity:
             conflicts.append(
                 f"modelspec.prediction_type is {claim.prediction!r} but the file has {prediction}"
             )
-    return replace(
-        identity, base=base, candidates=candidates, prediction=prediction,
+    return identity._replace(
+        base=base, candidates=candidates, prediction=prediction,
         evidence=tuple(evidence), conflicts=tuple(conflicts),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.limits import Limits
@@ -17,8 +17,7 @@ _TEXT = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "
 _INTEGERS = frozenset({"LONG1", "LONG4"})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One opcode. ``offset`` is relative to the member."""
 
     offset: int

@@ -479,7 +479,7 @@ def _tuple3(machine: Machine, _: Argument) -> None:
 
 
 def _empty_list(machine: Machine, _: Argument) -> None:
-    machine.stack.append(ListValue())
+    machine.stack.append(ListValue([]))
 
 
 def _list(machine: Machine, _: Argument) -> None:
@@ -487,7 +487,7 @@ def _list(machine: Machine, _: Argument) -> None:
 
 
 def _empty_dict(machine: Machine, _: Argument) -> None:
-    machine.stack.append(DictValue())
+    machine.stack.append(DictValue([]))
 
 
 def _dict(machine: Machine, _: Argument) -> None:
@@ -495,7 +495,7 @@ def _dict(machine: Machine, _: Argument) -> None:
 
 
 def _empty_set(machine: Machine, _: Argument) -> None:
-    machine.stack.append(SetValue())
+    machine.stack.append(SetValue([]))
 
 
 def _frozenset(machine: Machine, _: Argument) -> None:

@@ -5,8 +5,8 @@ The facts are those of CPython's ``Modules/_pickle.c`` and ``Lib/pickletools.py`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 
 class Shape(Enum):
@@ -27,8 +27,7 @@ class Shape(Enum):
     COUNTED8 = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     name: str
     shape: Shape
     protocol: int

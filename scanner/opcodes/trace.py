@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from scanner.opcodes.values import Call, Extension, Global, Persistent, Value
 from scanner.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """One place where a name is asked for. ``offset`` is relative to the pickle's member."""
 
     target: Global
@@ -17,8 +17,7 @@ class Import:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mutation:
+class Mutation(NamedTuple):
     """BUILD, SETITEM(S), APPEND(S) or ADDITEMS on something that is no plain container of the
     fitting type; on the result of a call, too (the call holds the values as well)."""
 
@@ -28,8 +27,7 @@ class Mutation:
     argument: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Oddity:
+class Oddity(NamedTuple):
     """A form that a real pickler never writes, or that readers disagree on. ``fatal`` means that
     the machine could not go on from here: the rest of the pickle was not read."""
 
@@ -40,8 +38,7 @@ class Oddity:
     fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One pickle, from ``start`` to just past its STOP (``end``), both relative to the member."""
 
     member: str
@@ -59,7 +56,7 @@ class Trace:
     #: Offset of the member's first byte in the file; None when the member was inflated.
     file_offset: int | None = None
     #: The memo after STOP: a second pickle in the same stream may go on with it.
-    memo: dict[int, Value] = field(default_factory=dict)
+    memo: Mapping[int, Value] = {}
     #: The member, to read the bytes around a finding again.
     source: Source | None = None
     #: Other ways in which some reader would follow the same bytes.

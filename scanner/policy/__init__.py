@@ -7,9 +7,9 @@ from __future__ import annotations
 
 # A table of facts: how Python 2 spelt its modules. No unpickler comes with it.
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from scanner import __version__
 from scanner.policy.dangerous import (
@@ -40,8 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a name is dangerous, and who says so."""
 
     reason: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Role(StrEnum):
@@ -15,8 +15,7 @@ class Role(StrEnum):
     CONSTANT = "constant"  # named, never called
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """An exact name that is known good.
 
     ``schema`` gives the arguments in order: alternatives with ``|``, ``?`` after one that may be
@@ -32,8 +31,7 @@ class Known:
     makes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Danger:
+class Danger(NamedTuple):
     """Names that execute, import, open, connect or load. ``modules`` with everything in and under
     them; ``names`` as "module:name"."""
 
@@ -43,8 +41,7 @@ class Danger:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A name with genuine uses that is judged by its arguments, by the rule ``rule``."""
 
     module: str

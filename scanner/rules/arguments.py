@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner import policy
 from scanner.opcodes.values import (
@@ -33,8 +33,7 @@ _FACTORIES = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """The argument at ``position`` is no ``word``; ``value`` is None where it is missing."""
 
     position: int

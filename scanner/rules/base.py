@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Global, Value
@@ -12,8 +11,7 @@ from scanner.report import Finding, Severity
 from scanner.rules.preview import preview
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """``sentence`` is plain English for a reviewer; ``id`` is stable."""
 
     id: str

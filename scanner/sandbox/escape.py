@@ -7,7 +7,6 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from scanner.errors import ScannerError
@@ -16,7 +15,7 @@ from scanner.report import Json
 from scanner.sandbox import child
 from scanner.sandbox.pipe import Tell
 
-_LIMITS = replace(DEFAULT, memory_bytes=64 * MIB, cpu_seconds=5, wall_seconds=10)
+_LIMITS = DEFAULT._replace(memory_bytes=64 * MIB, cpu_seconds=5, wall_seconds=10)
 _OUT = "out"
 
 

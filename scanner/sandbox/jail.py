@@ -14,8 +14,8 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scanner.sandbox import landlock, linux, seccomp
 
@@ -38,8 +38,7 @@ _GPU_READS = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/sys", "
 _GPU_NODES = ("nvidia*", "nvidia-caps", "dri", "kfd", "dxg")
 
 
-@dataclass(frozen=True, slots=True)
-class Jail:
+class Jail(NamedTuple):
     """What is left to a child. Sizes in bytes; ``address_space`` counts what the parent had mapped
     too, and is None with a GPU, for CUDA maps far more than it uses."""
 

@@ -33,7 +33,7 @@ Perform = Callable[[Plan, Path, Path, Options, Progress], Result]
 
 STEP = "smoke"
 #: A full SDXL on a CPU maps its file and two copies of some parts; time counts every thread.
-LIMITS = replace(DEFAULT, memory_bytes=32 * GIB, cpu_seconds=4 * 3600, wall_seconds=3600)
+LIMITS = DEFAULT._replace(memory_bytes=32 * GIB, cpu_seconds=4 * 3600, wall_seconds=3600)
 _PREVIEW_BYTES = 64 * MIB
 #: The ways in which a child ends that say something of the model rather than of us.
 _CHILD_ENDS = {

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -22,7 +21,7 @@ from scanner.sandbox import landlock, seccomp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
-QUICK = replace(DEFAULT, memory_bytes=128 * MIB, cpu_seconds=5, wall_seconds=10)
+QUICK = DEFAULT._replace(memory_bytes=128 * MIB, cpu_seconds=5, wall_seconds=10)
 needs_layers = pytest.mark.skipif(
     not landlock.version() or seccomp.library() is None,
     reason="this machine lacks Landlock or libseccomp",
@@ -162,7 +161,7 @@ def test_what_the_standard_library_imports_late_is_there_in_the_strict_jail() ->
 
 def test_a_sleeping_child_is_killed_at_the_deadline() -> None:
     started = time.monotonic()
-    error = failing(lambda tell: time.sleep(60), limits=replace(QUICK, wall_seconds=1))
+    error = failing(lambda tell: time.sleep(60), limits=QUICK._replace(wall_seconds=1))
     assert (type(error), error.code) == (FileError, "sandbox.timeout")
     assert time.monotonic() - started < 5
 
@@ -172,7 +171,7 @@ def test_a_busy_child_runs_out_of_processor_time() -> None:
         while True:
             pass
 
-    error = failing(spin, limits=replace(QUICK, cpu_seconds=1))
+    error = failing(spin, limits=QUICK._replace(cpu_seconds=1))
     assert (type(error), error.code) == (FileError, "sandbox.cpu")
 
 
@@ -210,7 +209,7 @@ def test_a_silent_exit_is_a_crash() -> None:
 
 
 def test_a_result_beyond_its_bound_is_an_error() -> None:
-    error = failing(lambda tell: "x" * 5000, limits=replace(QUICK, report_bytes=1000))
+    error = failing(lambda tell: "x" * 5000, limits=QUICK._replace(report_bytes=1000))
     assert (type(error), error.code) == (FileError, "sandbox.output_too_large")
 
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import struct
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,7 +159,7 @@ def test_an_expanded_tensor_that_would_fill_the_disk_is_an_error(
 
 
 def test_a_child_that_runs_out_of_time_leaves_nothing(model: Path, target: Path) -> None:
-    error = refused(model, target, limits=replace(DEFAULT, wall_seconds=0))
+    error = refused(model, target, limits=DEFAULT._replace(wall_seconds=0))
     assert error.code == "sandbox.timeout"
 
 
