@@ -2,13 +2,11 @@
 files for. Importing this module has it at hand."""
 
 import codecs
-import concurrent.futures.thread
 import heapq
-import linecache
 import unicodedata
 
-#: Imported inside of functions: Counter.most_common, a traceback, a pool's first thread.
-MODULES = (heapq, linecache, concurrent.futures.thread)
+#: Imported inside of a function: Counter.most_common.
+MODULES = (heapq,)
 
 _NAMES = (
     "ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32",

@@ -1,4 +1,4 @@
-"""seccomp: which system calls a process may make. Needs pyseccomp and libseccomp2.
+"""seccomp: which system calls a process may make. Needs libseccomp2.
 
 *strict* allows what a list names and refuses the rest; *loose* refuses what a list names, because
 torch and CUDA use more calls than anyone can list. A refused call fails with EPERM, so that a
@@ -11,8 +11,20 @@ import contextlib
 import errno
 import functools
 import os
-from types import ModuleType
-from typing import Any
+from ctypes import CDLL
+
+from scanner.sandbox import libseccomp
+from scanner.sandbox.libseccomp import (
+    ALLOW,
+    EQUAL,
+    MASKED_EQUAL,
+    NOT_EQUAL,
+    Condition,
+    Filter,
+    refusing,
+)
+
+REFUSED, UNKNOWN = refusing(errno.EPERM), refusing(errno.ENOSYS)
 
 #: Reading and writing open descriptors, memory, time, threads' locks, and going away.
 STRICT_ALLOWS = (
@@ -57,25 +69,13 @@ _TIOCSTI = 0x5412
 
 
 @functools.cache
-def library() -> ModuleType | None:
-    """pyseccomp, or None where it or libseccomp is missing. Found before the fork: looking for
-    the library starts processes."""
-    try:
-        import pyseccomp
-    except (ImportError, OSError, RuntimeError, AttributeError):
+def _prepared(strict: bool, threads: bool) -> Filter | None:
+    """The filter but for what the child's own number decides. Building one takes a while, so it is
+    built before the fork and every child gets a copy of the parent's memory."""
+    library = libseccomp.library()
+    if library is None:
         return None
-    module: ModuleType = pyseccomp
-    return module
-
-
-@functools.cache
-def _prepared(strict: bool, threads: bool) -> Any:
-    """The filter but for what the child's own number decides. Building one takes milliseconds,
-    so it is built before the fork and every child gets a copy of the parent's memory."""
-    module = library()
-    if module is None:
-        return None
-    return _strict(module, threads) if strict else _loose(module, threads)
+    return _strict(library, threads) if strict else _loose(library, threads)
 
 
 def prepare(*, strict: bool, threads: bool) -> None:
@@ -86,55 +86,43 @@ def prepare(*, strict: bool, threads: bool) -> None:
 
 def restrict(*, strict: bool, threads: bool) -> None:
     """Load the filter into this process. Needs no-new-privs. Raises OSError."""
-    module, rules = library(), _prepared(strict, threads)
-    if module is None or rules is None:
-        raise OSError("pyseccomp or libseccomp is missing")
+    rules = _prepared(strict, threads)
+    if rules is None:
+        raise OSError("libseccomp is missing")
     # abort() signals its own thread; nothing else may be signalled.
     if strict:
-        _rule(rules, module.ALLOW, "tgkill", module.Arg(0, module.EQ, os.getpid()))
+        rules.rule(ALLOW, "tgkill", Condition(0, EQUAL, os.getpid()))
     else:
-        refused = module.ERRNO(errno.EPERM)
-        _rule(rules, refused, "tgkill", module.Arg(0, module.NE, os.getpid()))
+        rules.rule(REFUSED, "tgkill", Condition(0, NOT_EQUAL, os.getpid()))
     rules.load()
 
 
-def _rule(rules: Any, action: int, name: str, *conditions: object) -> None:
-    """One rule; a call that this machine or library does not know needs none."""
-    try:
-        rules.add_rule(action, name, *conditions)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EDOM, errno.EFAULT, errno.ENOENT):
-            raise
-
-
-def _strict(module: Any, threads: bool) -> Any:
-    rules = module.SyscallFilter(module.ERRNO(errno.EPERM))
+def _strict(library: CDLL, threads: bool) -> Filter:
+    rules = Filter(library, REFUSED)
     for name in STRICT_ALLOWS:
-        _rule(rules, module.ALLOW, name)
+        rules.rule(ALLOW, name)
     # New code is neither mapped nor made executable.
     for name in ("mmap", "mprotect"):
-        _rule(rules, module.ALLOW, name, module.Arg(2, module.MASKED_EQ, _PROT_EXEC, 0))
-    _rule(rules, module.ALLOW, "prctl", module.Arg(0, module.EQ, _PR_SET_NAME))
+        rules.rule(ALLOW, name, Condition(2, MASKED_EQUAL, _PROT_EXEC, 0))
+    rules.rule(ALLOW, "prctl", Condition(0, EQUAL, _PR_SET_NAME))
     # Reading limits, never setting them.
-    _rule(rules, module.ALLOW, "prlimit64", module.Arg(2, module.EQ, 0))
+    rules.rule(ALLOW, "prlimit64", Condition(2, EQUAL, 0))
     # clone3 hides its flags in memory; without it the C library falls back to clone.
-    _rule(rules, module.ERRNO(errno.ENOSYS), "clone3")
+    rules.rule(UNKNOWN, "clone3")
     if threads:
-        of_thread = module.Arg(0, module.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD)
-        _rule(rules, module.ALLOW, "clone", of_thread)
+        rules.rule(ALLOW, "clone", Condition(0, MASKED_EQUAL, _CLONE_THREAD, _CLONE_THREAD))
     return rules
 
 
-def _loose(module: Any, threads: bool) -> Any:
-    rules = module.SyscallFilter(module.ALLOW)
-    refused = module.ERRNO(errno.EPERM)
+def _loose(library: CDLL, threads: bool) -> Filter:
+    rules = Filter(library, ALLOW)
     for name in LOOSE_REFUSES:
-        _rule(rules, refused, name)
-    _rule(rules, refused, "prlimit64", module.Arg(2, module.NE, 0))
-    _rule(rules, refused, "setrlimit")
+        rules.rule(REFUSED, name)
+    rules.rule(REFUSED, "prlimit64", Condition(2, NOT_EQUAL, 0))
+    rules.rule(REFUSED, "setrlimit")
     # Input pushed back into a terminal would be typed into the shell that started us.
-    _rule(rules, refused, "ioctl", module.Arg(1, module.EQ, _TIOCSTI))
-    _rule(rules, module.ERRNO(errno.ENOSYS), "clone3")
-    of_process = module.Arg(0, module.MASKED_EQ, _CLONE_THREAD, 0)
-    _rule(rules, refused, "clone", *((of_process,) if threads else ()))
+    rules.rule(REFUSED, "ioctl", Condition(1, EQUAL, _TIOCSTI))
+    rules.rule(UNKNOWN, "clone3")
+    of_process = Condition(0, MASKED_EQUAL, _CLONE_THREAD, 0)
+    rules.rule(REFUSED, "clone", *((of_process,) if threads else ()))
     return rules

@@ -17,13 +17,13 @@ from scanner import sandbox
 from scanner.errors import EngineError, FileError, LimitExceeded, Refused, ScannerError
 from scanner.limits import DEFAULT, MIB
 from scanner.report import Json
-from scanner.sandbox import landlock, seccomp
+from scanner.sandbox import landlock, libseccomp, seccomp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
 QUICK = DEFAULT._replace(memory_bytes=128 * MIB, cpu_seconds=5, wall_seconds=10)
 needs_layers = pytest.mark.skipif(
-    not landlock.version() or seccomp.library() is None,
+    not landlock.version() or libseccomp.library() is None,
     reason="this machine lacks Landlock or libseccomp",
 )
 
@@ -65,7 +65,7 @@ def test_the_layers_that_held_are_named_inside_the_jail_and_not_outside() -> Non
 
 def test_without_seccomp_the_other_layers_hold_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     seccomp._prepared.cache_clear()
-    monkeypatch.setattr(seccomp, "library", lambda: None)
+    monkeypatch.setattr(libseccomp, "library", lambda: None)
     held = sandbox.run(lambda tell: list(sandbox.held()))
     seccomp._prepared.cache_clear()
     assert isinstance(held, list)
