@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from dataclasses import dataclass, field
 from math import prod
 
 from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
+from scanner.formats import templates
 from scanner.formats.collector import Collector
 from scanner.formats.contents import Contents, Place
 from scanner.report import Format
@@ -38,18 +37,12 @@ _TYPES: dict[int, tuple[str, int, int]] = {
     30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
 }  # fmt: skip
 
-# Names through which a template's sandbox is left; prose and roles have no such words.
-_ESCAPE = re.compile(
-    r"__\w+__|\b(?:cycler|joiner|namespace|lipsum|self|request|config)\s*\.\s*_|"
-    r"\|\s*attr\s*\(|\\x5f\\x5f|\b(?:popen|subprocess|importlib|os\.system)\b"
-)
 
-
-@dataclass(slots=True)
 class _Cursor:
-    source: Source
-    limits_string: int
-    at: int = 0
+    def __init__(self, source: Source, limits_string: int, at: int = 0) -> None:
+        self.source = source
+        self.limits_string = limits_string
+        self.at = at
 
     def number(self, code: str) -> int | float | bool:
         size = struct.calcsize(f"<{code}")
@@ -70,11 +63,11 @@ class _Cursor:
         return data.decode("utf-8", "replace")
 
 
-@dataclass(slots=True)
 class _Header:
-    metadata: dict[str, str] = field(default_factory=dict)
-    alignment: int = _ALIGNMENT
-    infos: list[tuple[str, tuple[int, ...], int, int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.metadata: dict[str, str] = {}
+        self.alignment = _ALIGNMENT
+        self.infos: list[tuple[str, tuple[int, ...], int, int]] = []
 
 
 def plausible(source: Source) -> bool:
@@ -163,12 +156,9 @@ def _templates(header: _Header, collector: Collector) -> None:
     for key, value in header.metadata.items():
         if "chat_template" not in key:
             continue
-        match = _ESCAPE.search(value)
-        if match is not None:
-            start = max(match.start() - 60, 0)
-            collector.note(
-                "chat-template-code", f"{key}.", argument=value[start : match.end() + 60]
-            )
+        place = templates.escape(value)
+        if place is not None:
+            collector.note("chat-template-code", f"{key}.", argument=place)
 
 
 def _tensors(header: _Header, start: int, collector: Collector) -> list[Tensor]:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
 from scanner.formats import pickles, table, tar
@@ -36,13 +34,13 @@ _MOST_DIMS = 64
 plausible = tar.plausible
 
 
-@dataclass(slots=True)
 class _Parts:
     """What the records say: the storages by key, and a rebuild call for each tensor's key."""
 
-    elements: dict[str, tuple[Element, Global, int]] = field(default_factory=dict)
-    storages: dict[str, Storage] = field(default_factory=dict)
-    tensors: dict[str, Call] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.elements: dict[str, tuple[Element, Global, int]] = {}
+        self.storages: dict[str, Storage] = {}
+        self.tensors: dict[str, Call] = {}
 
 
 def read(source: Source, place: Place) -> Contents:
@@ -127,15 +125,17 @@ def _record(record: str, entry: tar.Entry, parts: _Parts, collector: Collector) 
     collector.extents.append(Extent(entry.data + reader.at, stream.end - reader.at, Part.PICKLE))
 
 
-@dataclass(slots=True)
 class _Reader:
     """A record read pickle by pickle, with raw bytes between them."""
 
-    source: Source
-    base: int
-    label: str
-    collector: Collector
-    at: int = 0
+    def __init__(
+        self, source: Source, base: int, label: str, collector: Collector, at: int = 0
+    ) -> None:
+        self.source = source
+        self.base = base
+        self.label = label
+        self.collector = collector
+        self.at = at
 
     def pickle(self) -> Trace:
         collector = self.collector
