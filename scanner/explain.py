@@ -1,4 +1,4 @@
-"""What a load *would* run, for a person to read: pseudo-Python and opcodes.
+"""What a load *would* run, as pseudo-Python for a person to read.
 
 The pseudo-Python is fickling's: a second opinion and an illustration, never the verdict.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import lru_cache
 from io import StringIO
-from itertools import islice
 
 from scanner.errors import FileError
 from scanner.limits import MIB, Limits
-from scanner.opcodes.disassembly import disassemble
 from scanner.opcodes.trace import Trace
 from scanner.reading import Reading
 
@@ -22,7 +20,6 @@ from scanner.reading import Reading
 _DECOMPILED_BYTES = 1 * MIB
 _DECOMPILED_OPCODES = 20_000
 _TEXT_CHARS = 20_000
-_LISTED = 100_000
 
 
 def decompiled(reading: Reading, limits: Limits) -> str | None:
@@ -30,7 +27,7 @@ def decompiled(reading: Reading, limits: Limits) -> str | None:
     parts: list[str] = []
     room = _TEXT_CHARS
     for trace in reading.traces:
-        text = _pseudo_python(trace, limits)
+        text = pseudo_python(trace)
         if text is None:
             continue
         parts.append(f"# {trace.member} at {trace.start}\n{text}")
@@ -43,41 +40,22 @@ def decompiled(reading: Reading, limits: Limits) -> str | None:
     return shown or None
 
 
-def explain(reading: Reading, limits: Limits) -> str:
-    """Every pickle of the file: pseudo-Python where there is some, the opcodes always."""
-    return "\n".join(_explained(reading, limits))
+def too_long(trace: Trace) -> bool:
+    """Whether the pickle is more than the decompiler is given."""
+    return trace.end - trace.start > _DECOMPILED_BYTES or trace.opcodes > _DECOMPILED_OPCODES
 
 
-def _explained(reading: Reading, limits: Limits) -> Iterator[str]:
-    yield f"format: {reading.format.value}"
-    if not reading.traces:
-        yield "The file holds no pickle: loading it as such runs nothing."
-    for trace in reading.traces:
-        yield ""
-        yield f"== {trace.member or 'pickle'}, bytes {trace.start} to {trace.end} =="
-        text = _pseudo_python(trace, limits)
-        yield "-- what a load would run" if text else "-- fickling cannot decompile this pickle"
-        if text:
-            yield text[:_TEXT_CHARS]
-        yield "-- opcodes"
-        if trace.source is not None:
-            lines = disassemble(trace.source, trace.start, limits)
-            yield from (str(line) for line in islice(lines, _LISTED))
-            if trace.opcodes > _LISTED:
-                yield f"… {trace.opcodes - _LISTED} more opcodes"
-
-
-def _pseudo_python(trace: Trace, limits: Limits) -> str | None:
-    size = trace.end - trace.start
-    if trace.source is None or size > _DECOMPILED_BYTES or trace.opcodes > _DECOMPILED_OPCODES:
+def pseudo_python(trace: Trace) -> str | None:
+    """One pickle, or None where fickling is missing or cannot read it."""
+    if trace.source is None or too_long(trace):
         return None
     try:
-        data = trace.source.read(trace.start, size)
-        return _fickling(data)
+        return _fickling(trace.source.read(trace.start, trace.end - trace.start))
     except FileError:
         return None
 
 
+@lru_cache(maxsize=16)
 def _fickling(data: bytes) -> str | None:
     try:
         # Here, for it takes long to import and is needed for flagged files alone. The package's

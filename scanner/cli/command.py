@@ -13,7 +13,7 @@ from typing import Protocol
 
 from scanner import __version__
 from scanner.errors import EngineError, ScannerError
-from scanner.report import SECTIONS
+from scanner.report import EXTRA, SECTIONS
 
 CLEAN, NOT_CLEAN, FAILED = 0, 1, 2
 
@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sections(text: str) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    wrong = [part for part in wanted if part not in SECTIONS]
+    wrong = [part for part in wanted if part not in (*SECTIONS, *EXTRA)]
     if wrong or not wanted:
-        raise argparse.ArgumentTypeError(f"choose from {', '.join(SECTIONS)}")
+        raise argparse.ArgumentTypeError(f"choose from {', '.join((*SECTIONS, *EXTRA))}")
     return wanted
 
 
@@ -58,6 +58,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("a number from 1 on")
     return number
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError("KEY=TEXT")
+    return key, value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,7 +100,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
     parser.add_argument(
         "--only", type=_sections, default=SECTIONS, metavar="SECTIONS",
-        help=f"only these sections of the report, with commas between: {', '.join(SECTIONS)}",
+        help="only these sections of the report, with commas between: "
+        f"{', '.join(SECTIONS)}; and, where they are asked for, {', '.join(EXTRA)}",
     )  # fmt: skip
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files at a time")
     _output(parser, sarif=True)
@@ -101,10 +109,12 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 def _convert(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="converting")
-    parser.add_argument("source", type=Path, metavar="SRC", help="the file to convert")
+    parser.add_argument(
+        "source", type=Path, metavar="SRC", help="the file to convert, or a folder of files"
+    )
     parser.add_argument(
         "target", type=Path, metavar="DST",
-        help="the .safetensors file to write; one that is there is replaced",
+        help="the .safetensors file to write (one that is there is replaced), or the folder",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=("keep", "fp16", "bf16"), default="keep",
@@ -122,6 +132,15 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--vae", type=Path, metavar="FILE", help="put this file's VAE in")
     parser.add_argument("--digest", action="store_true", help="the result's sha256 as well")
+    parser.add_argument(
+        "--metadata", type=_pair, action="append", default=[], metavar="KEY=TEXT",
+        help="written into the file's metadata; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files at a time")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="leave targets alone that are there"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written")
     _output(parser)
 
 
@@ -147,6 +166,9 @@ def _smoke(parser: argparse.ArgumentParser) -> None:
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="explaining")
     parser.add_argument("path", type=Path, metavar="PATH", help="a file")
+    parser.add_argument(
+        "--all", action="store_true", help="every opcode and every pickle, however many there are"
+    )
 
 
 def _policy(parser: argparse.ArgumentParser) -> None:

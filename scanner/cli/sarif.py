@@ -91,7 +91,7 @@ class Sarif:
             "name": "Weighhouse",
             "version": __version__,
             "semanticVersion": __version__,
-            "rules": self._rules,
+            "rules": [*self._rules],
             "properties": {"policy": policy.VERSION},
         }
         invocation: dict[str, Json] = {

@@ -97,6 +97,9 @@ def _evidence(finding: Part) -> str:
         words.append(f"in {finding['member']}")
     if finding.get("offset") is not None:
         words.append(f"at {finding['offset']}")
+    elif finding.get("member_offset") is not None:
+        # Unpacked first, so that the byte has no place in the file itself.
+        words.append(f"at {finding['member_offset']} of it")
     words += [str(finding[name]) for name in ("opcode", "global", "argument") if finding.get(name)]
     return " ".join(words)
 

@@ -7,13 +7,15 @@ from typing import TextIO
 
 _COLOURS = {
     "clean": "32", "note": "36", "suspicious": "33", "unreadable": "35", "malicious": "31",
-    "dim": "2", "bold": "1",
+    "dim": "2", "bold": "1", "head": "1", "python": "36",
 }  # fmt: skip
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def plain(text: str) -> str:
     """Printable on one line; control and other odd characters as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
     return (
         "".join(
             sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
