@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from scanner import policy
@@ -235,6 +236,30 @@ MATCHERS: dict[str, Callable[[Value], bool]] = {
 }  # fmt: skip
 
 
+class _Word(NamedTuple):
+    text: str
+    matchers: tuple[Callable[[Value], bool], ...]
+
+
+class _Schema(NamedTuple):
+    """``least``: the arguments that have to be there; ``repeats``: the last word may."""
+
+    words: tuple[_Word, ...]
+    least: int
+    repeats: bool
+
+
+@cache
+def _parsed(schema: str) -> _Schema:
+    words = schema.split()
+    bare = (word.rstrip("?*") for word in words)
+    return _Schema(
+        tuple(_Word(word, tuple(MATCHERS[name] for name in word.split("|"))) for word in bare),
+        sum(not word.endswith(("?", "*")) for word in words),
+        schema.endswith("*"),
+    )
+
+
 def mismatch(call: Call, known: Known) -> Mismatch | None:
     """The first argument that does not fit the schema of ``known``."""
     if call.spread:
@@ -243,15 +268,18 @@ def mismatch(call: Call, known: Known) -> Mismatch | None:
         isinstance(call.kwargs, DictValue) and not call.kwargs.items
     ):
         return Mismatch(len(call.args), "keywords", call.kwargs)
-    words = known.schema.split()
+    words, least, repeats = _parsed(known.schema)
     for position, value in enumerate(call.args):
-        if position >= len(words) and not (words and words[-1].endswith("*")):
+        if position >= len(words) and not repeats:
             return Mismatch(position, "end of arguments", value)
-        word = words[min(position, len(words) - 1)].rstrip("?*")
-        if not any(MATCHERS[name](value) for name in word.split("|")):
+        word, matchers = words[min(position, len(words) - 1)]
+        for matches in matchers:
+            if matches(value):
+                break
+        else:
             return Mismatch(position, word, value)
-    if len(call.args) < sum(not word.endswith(("?", "*")) for word in words):
-        return Mismatch(len(call.args), words[len(call.args)], None)
+    if len(call.args) < least:
+        return Mismatch(len(call.args), words[len(call.args)].text, None)
     return None
 
 
