@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from importlib import import_module
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import scanner
 from scanner import policy, reading
@@ -16,6 +16,7 @@ from scanner.reading import Reading
 from scanner.report import (
     SECTIONS,
     Finding,
+    Fingerprints,
     Format,
     Hashes,
     HealthIssue,
@@ -23,10 +24,15 @@ from scanner.report import (
     Ledger,
     Report,
     Safety,
+    Tensors,
     worst,
 )
 from scanner.source import Source
 from scanner.tensors import TensorTable
+
+if TYPE_CHECKING:
+    from scanner.health.values import Pass
+    from scanner.identify.anatomy import Anatomy
 
 #: Told the step's name, how much is done, and of how much.
 Progress = Callable[[str, int, int], None]
@@ -38,7 +44,11 @@ _MODULES = {
     "health": ("scanner.identify", "scanner.health"),
     "ledger": ("scanner.identify", "scanner.ledger"),
     "hashes": ("scanner.hashes",),
+    "fingerprints": ("scanner.lineage",),
+    "tensors": ("scanner.listing",),
 }
+#: Sections that look at every value, and need numpy for it.
+_VALUES = frozenset({"health", "fingerprints"})
 _T = TypeVar("_T")
 
 
@@ -47,10 +57,10 @@ def prepare(only: Collection[str] = SECTIONS) -> None:
     for section in only:
         for module in _MODULES[section]:
             import_module(module)
-    if "health" in only:
-        from scanner import health
+    if _VALUES & set(only):
+        from scanner import weights
 
-        health.prepare()
+        weights.prepare()
 
 
 def versions() -> dict[str, str]:
@@ -104,31 +114,26 @@ def inspect(
         read = work.attempt("reading", lambda: reading.read(source, limits), None)
     # First: a published digest settles what keys cannot.
     hashes = _hashes(work, read) if "hashes" in only else None
-    identity = _identity(work, read, only, hashes.sha256 if hashes else None)
-    health = _health(work, read, identity) if "health" in only else None
-    sections = _Sections(
-        health=health,
-        ledger=_ledger(work, read, identity, health or ()) if "ledger" in only else None,
-        hashes=hashes,
-    )
+    parts = _Parts(work, read)
+    identity = parts.identity(only, hashes.sha256 if hashes else None)
+    passed = parts.weights(only)
+    health = parts.health(identity, passed.found) if "health" in only else None
+    listed = parts.listed() if "tensors" in only else None
+    ledger = parts.ledger(identity, health or ()) if "ledger" in only else None
     # Last: what failed elsewhere counts as unreadable.
     safety = _safety(work, read) if "safety" in only else None
     return Report(
         size=source.size,
         format=Format.UNKNOWN if read is None else read.format,
-        hashes=sections.hashes,
+        hashes=hashes,
         safety=safety,
         identity=identity if "identity" in only else None,
-        health=sections.health,
-        ledger=sections.ledger,
+        health=health,
+        ledger=ledger,
+        fingerprints=passed.fingerprints,
+        tensors=listed,
         scanner=versions(),
     )
-
-
-class _Sections(NamedTuple):
-    health: tuple[HealthIssue, ...] | None
-    ledger: Ledger | None
-    hashes: Hashes | None
 
 
 def _safety(work: _Work, read: Reading | None) -> Safety:
@@ -144,46 +149,99 @@ def _safety(work: _Work, read: Reading | None) -> Safety:
     return judged._replace(findings=findings, verdict=worst(findings))
 
 
-def _identity(
-    work: _Work, read: Reading | None, only: Collection[str], sha256: str | None
-) -> Identity:
-    unknown = Identity()
-    if read is None or read.table is None or not {"identity", "health", "ledger"} & set(only):
-        return unknown
-    from scanner.identify import identify
+class _Passed(NamedTuple):
+    """What the one pass over the weights left behind, for those who asked for it."""
 
-    table, format = read.table, read.format
-    return work.attempt(
-        "identity",
-        lambda: identify(table, format=format, limits=work.limits, sha256=sha256),
-        unknown,
-    )
+    found: Pass | None = None
+    fingerprints: Fingerprints | None = None
 
 
-def _health(work: _Work, read: Reading | None, identity: Identity) -> tuple[HealthIssue, ...]:
-    from scanner import health
+class _Parts:
+    """The sections that look at the tensors. They share one anatomy, and one pass."""
 
-    if read is None or read.table is None:
-        return ()
-    table, step = read.table, work.step("health")
-    return work.attempt(
-        "health", lambda: health.check(table, identity, work.limits, progress=step), ()
-    )
+    def __init__(self, work: _Work, read: Reading | None) -> None:
+        self._work = work
+        self._read = read
+        self._table = (read.table if read else None) or TensorTable(())
+        self._shared: Anatomy | None = None
 
+    @property
+    def _anatomy(self) -> Anatomy:
+        from scanner.identify.anatomy import Anatomy
 
-def _ledger(
-    work: _Work, read: Reading | None, identity: Identity, health: tuple[HealthIssue, ...]
-) -> Ledger | None:
-    from scanner import ledger
+        if self._shared is None:
+            self._shared = Anatomy(self._table)
+        return self._shared
 
-    if read is None:
-        return None
-    table, extents = read.table or TensorTable(()), read.extents
-    return work.attempt(
-        "ledger",
-        lambda: ledger.account(work.source.size, extents, table, identity, health),
-        None,
-    )
+    def identity(self, only: Collection[str], sha256: str | None) -> Identity:
+        unknown, read = Identity(), self._read
+        if read is None or read.table is None or not {"identity", "health", "ledger"} & set(only):
+            return unknown
+        from scanner.identify import identify
+
+        format, limits = read.format, self._work.limits
+        return self._work.attempt(
+            "identity",
+            lambda: identify(
+                self._table, format=format, limits=limits, sha256=sha256, anatomy=self._anatomy
+            ),
+            unknown,
+        )
+
+    def weights(self, only: Collection[str]) -> _Passed:
+        """Every value seen once, by the sections that want to see it."""
+        wanted = _VALUES & set(only)
+        if not wanted:
+            return _Passed()
+        name = "health" if "health" in wanted else "fingerprints"
+        step = self._work.step(name)
+        return self._work.attempt(name, lambda: self._pass(wanted, step), _Passed())
+
+    def _pass(self, wanted: Collection[str], step: Callable[[int, int], None] | None) -> _Passed:
+        from scanner import weights
+
+        readers: list[weights.Reader] = []
+        if "health" in wanted:
+            from scanner import health
+
+            values = health.Values(big_endian=self._table.big_endian)
+            readers.append(values)
+        if "fingerprints" in wanted:
+            from scanner import lineage
+
+            prints = lineage.Prints(self._anatomy)
+            readers.append(prints)
+        unreadable = weights.read(self._table, readers, step)
+        return _Passed(
+            values.found(unreadable) if "health" in wanted else None,
+            prints.told() if "fingerprints" in wanted else None,
+        )
+
+    def health(self, identity: Identity, found: Pass | None) -> tuple[HealthIssue, ...]:
+        from scanner import health
+
+        return self._work.attempt(
+            "health",
+            lambda: health.check(self._anatomy, identity, self._work.limits, found),
+            (),
+        )
+
+    def listed(self) -> Tensors | None:
+        from scanner import listing
+
+        return self._work.attempt(
+            "tensors", lambda: listing.listed(self._anatomy, self._work.limits), None
+        )
+
+    def ledger(self, identity: Identity, health: tuple[HealthIssue, ...]) -> Ledger | None:
+        from scanner import ledger
+
+        if self._read is None:
+            return None
+        size, extents = self._work.source.size, self._read.extents
+        return self._work.attempt(
+            "ledger", lambda: ledger.account(size, extents, self._anatomy, identity, health), None
+        )
 
 
 def _hashes(work: _Work, read: Reading | None) -> Hashes | None:

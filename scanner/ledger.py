@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from scanner.extents import Extent, Part
-from scanner.identify import leftovers, matching, precision
+from scanner.identify import precision
+from scanner.identify.anatomy import Anatomy
 from scanner.identify.leftovers import Use
 from scanner.report import HealthIssue, Identity, Ledger, LedgerRow, State
-from scanner.tensors import Storage, Tensor, TensorTable
+from scanner.tensors import Storage, Tensor
 
 #: What rows call the components and uses; a diffusion transformer is no UNet.
 _LABELS: Mapping[str, str] = {
@@ -42,7 +43,7 @@ _Row = tuple[str, bool]
 def account(
     size: int,
     extents: tuple[Extent, ...],
-    table: TensorTable | None,
+    anatomy: Anatomy | None,
     identity: Identity,
     health: tuple[HealthIssue, ...] = (),
 ) -> Ledger:
@@ -51,7 +52,7 @@ def account(
     ``health`` may prove that fp32 tensors hold fp16 values, which lowers the lossless minimum.
     """
     sums: dict[_Row, int] = defaultdict(int)
-    owners = _Owners(table, identity)
+    owners = _Owners(anatomy, identity)
     for extent in extents:
         if extent.part is Part.STORAGE:
             for row, count in owners.shares(extent):
@@ -90,13 +91,13 @@ def _place(row: LedgerRow) -> tuple[int, int]:
 class _Owners:
     """Which row each stored byte belongs to."""
 
-    def __init__(self, table: TensorTable | None, identity: Identity) -> None:
+    def __init__(self, anatomy: Anatomy | None, identity: Identity) -> None:
         self._identity = identity
         self._tensors: dict[str, list[Tensor]] = defaultdict(list)
         self._owner: Mapping[str, str] = {}
-        if table is not None:
-            self._owner = leftovers.owners(table, matching.census(table))
-            for tensor in table:
+        if anatomy is not None:
+            self._owner = anatomy.owners
+            for tensor in anatomy.table:
                 self._tensors[tensor.storage.key].append(tensor)
 
     def _row(self, tensor: Tensor) -> _Row:

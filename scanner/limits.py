@@ -25,6 +25,8 @@ class Limits(NamedTuple):
     integer_digits: int = 4_000
     string_bytes: int = 16 * MIB
     nesting: int = 10_000
+    # Ways to follow a pickle whose opcodes reach over the ends of its frames.
+    frame_ways: int = 32
     # Containers.
     members: int = 100_000
     inflated_bytes: int = 16 * GIB
@@ -40,6 +42,9 @@ class Limits(NamedTuple):
     preview_chars: int = 240
     window_opcodes: int = 8
     report_bytes: int = 64 * MIB
+    # A model has a few thousand tensors, with names of some sixty characters.
+    listed_tensors: int = 20_000
+    listed_chars: int = 2_000_000
     # The child process.
     memory_bytes: int = 1 * GIB
     cpu_seconds: int = 600

@@ -182,6 +182,35 @@ class Ledger(NamedTuple):
     summary: str
 
 
+class Fingerprint(NamedTuple):
+    """A component's values, told shortly. Of ``sizes`` (how many numbers), ``tensors`` (16 hex
+    digits of digest) and ``samples`` (16 of values) there is one entry a place; two components of
+    the same ``order`` compare place by place. ``digest`` is None unless every value was seen."""
+
+    arch: str
+    order: str
+    digest: str | None
+    sizes: tuple[int, ...]
+    tensors: str
+    samples: str
+
+
+class Fingerprints(NamedTuple):
+    """``components`` by name, the two halves of a VAE apart. See docs/identity.md."""
+
+    method: str
+    components: Mapping[str, Fingerprint]
+
+
+class Tensors(NamedTuple):
+    """The file's list of tensors: (name, dtype, shape, component or use, bytes) each.
+    ``left_out`` counts those for which the list had no room."""
+
+    count: int
+    left_out: int
+    rows: tuple[tuple[str, str, tuple[int, ...], str, int], ...]
+
+
 class Report(NamedTuple):
     """What is known of one file. A section that was not asked for is None and left out."""
 
@@ -192,13 +221,18 @@ class Report(NamedTuple):
     identity: Identity | None = None
     health: tuple[HealthIssue, ...] | None = None
     ledger: Ledger | None = None
+    fingerprints: Fingerprints | None = None
+    tensors: Tensors | None = None
     #: Layers of the sandbox that held while the file was read ("landlock", "seccomp", "rlimits").
     sandbox: tuple[str, ...] = ()
     scanner: Mapping[str, str] = {}
     name: str | None = None
 
 
+#: What a report holds unless less, or more, is asked for.
 SECTIONS = ("safety", "identity", "health", "ledger", "hashes")
+#: What has to be asked for by name.
+EXTRA = ("fingerprints", "tensors")
 
 
 def worst(findings: tuple[Finding, ...]) -> Verdict:
@@ -225,7 +259,7 @@ def to_json(report: Report) -> dict[str, Json]:
     """The report as in the contract: ``schema`` first, sections that were not made left out."""
     body = _json(report)
     assert isinstance(body, dict)
-    for section in SECTIONS:
+    for section in (*SECTIONS, *EXTRA):
         if body[section] is None:
             del body[section]
     findings = report.safety.findings if report.safety else ()

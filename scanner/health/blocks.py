@@ -1,26 +1,20 @@
 """Tests on raw blocks of numbers, by their bits: a comparison of whole numbers is cheaper than one
 of floats, and no block is widened.
-
-numpy is imported by ``prepare``, before a jail shuts: afterwards no library can be opened.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from scanner.tensors import DTYPE_BITS, Tensor
+from scanner.tensors import DTYPE_BITS
+from scanner.weights import prepare
 
 if TYPE_CHECKING:
     import numpy
 
     Bits = numpy.ndarray[tuple[int], numpy.dtype[numpy.unsignedinteger]]
-
-#: Fits the second-level cache, so that the second test of a block is nearly free.
-BLOCK = 512 * 1024
 
 #: What each float format's magnitude (all bits but the sign) is compared with: infinity.
 _INFINITY = {
@@ -33,14 +27,6 @@ _ONLY_NAN = {"F8_E4M3": 0x7F}
 _HALF_LOST = 0x1FFF  # bits of an fp32 fraction that fp16 has not
 _HALF_MOST = 0x477F_E000  # 65504
 _HALF_LEAST = 0x3880_0000  # 2**-14, the smallest normal number
-
-
-def prepare() -> ModuleType:
-    """Import numpy with one thread: its pools would count against a jail's limits."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    import numpy
-
-    return numpy
 
 
 def is_float(dtype: str) -> bool:
@@ -120,34 +106,3 @@ def _fit_halves(bits: Bits, magnitudes: Bits, most: int) -> bool:
 def _normal(tiny: Bits, numpy: ModuleType) -> bool:
     """fp32's own subnormals are far below fp16's grid, and may be flushed to zero above."""
     return not bool(((tiny > 0) & (tiny < 0x0080_0000)).any())
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where a tensor's elements lie in its storage: ``length`` bytes from ``offset``."""
-
-    tensor: Tensor
-    offset: int
-    length: int
-    scan: Scan = field(compare=False)
-
-
-def span(tensor: Tensor) -> Span | None:
-    """The bytes to look at; None for what has no plain elements, or gaps between them (those
-    bytes are another tensor's)."""
-    bits = DTYPE_BITS.get(tensor.dtype)
-    if tensor.packed_bytes is not None or bits is None or bits % 8 or tensor.numel == 0:
-        return None
-    if bits > 64:
-        return None
-    reach = 1 + sum(
-        (size - 1) * step for size, step in zip(tensor.shape, tensor.stride, strict=True)
-    )
-    # A transposed tensor fills its span; an expanded one repeats it.
-    if reach > tensor.numel:
-        return None
-    return Span(tensor, tensor.byte_offset, reach * bits // 8, Scan(tensor.dtype))
-
-
-def blocks(place: Span) -> Iterator[bytes]:
-    yield from place.tensor.storage.source.chunks(place.offset, place.length, BLOCK)

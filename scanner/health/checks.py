@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
-from scanner.health import values
-from scanner.health.values import Pass, Progress
-from scanner.identify import leftovers, matching, probes
+from scanner import weights
+from scanner.health.values import Pass, Values
+from scanner.identify import probes
+from scanner.identify.anatomy import Anatomy
 from scanner.identify.leftovers import Use
 from scanner.limits import Limits
 from scanner.report import HealthIssue, Identity, State
@@ -16,13 +17,15 @@ _POSITIONS = 77
 
 
 def check(
-    table: TensorTable, identity: Identity, limits: Limits, progress: Progress | None = None
+    anatomy: Anatomy, identity: Identity, limits: Limits, found: Pass | None = None
 ) -> tuple[HealthIssue, ...]:
-    """Every issue, worst first. Reads all weights once; ``progress`` is told bytes done and all.
-
-    Call ``health.prepare`` before a jail shuts: it needs numpy."""
-    found = values.scan(table, progress)
-    issues = [*_values(table, identity, found), *_positions(table), *_contents(table, identity)]
+    """Every issue, worst first. ``found`` is what the pass over the weights said; without it they
+    are read here."""
+    table = anatomy.table
+    if found is None:
+        values = Values(big_endian=table.big_endian)
+        found = values.found(weights.read(table, (values,)))
+    issues = [*_values(table, identity, found), *_positions(table), *_contents(anatomy, identity)]
     rank = ("error", "warning", "note").index
     issues.sort(key=lambda issue: rank(issue.severity))
     return tuple(issues[: limits.findings])
@@ -144,12 +147,10 @@ def _positions(table: TensorTable) -> Iterator[HealthIssue]:
 # -- contents ------------------------------------------------------------------------------------
 
 
-def _contents(table: TensorTable, identity: Identity) -> Iterator[HealthIssue]:
-    makers: tuple[Callable[[], Iterator[HealthIssue]], ...] = (
-        lambda: _gaps(identity), lambda: _absent(identity), lambda: _surplus(table, identity),
-    )  # fmt: skip
-    for make in makers:
-        yield from make()
+def _contents(anatomy: Anatomy, identity: Identity) -> Iterator[HealthIssue]:
+    yield from _gaps(identity)
+    yield from _absent(identity)
+    yield from _surplus(anatomy.owners, identity)
 
 
 def _gaps(identity: Identity) -> Iterator[HealthIssue]:
@@ -189,8 +190,7 @@ def _absent(identity: Identity) -> Iterator[HealthIssue]:
         )
 
 
-def _surplus(table: TensorTable, identity: Identity) -> Iterator[HealthIssue]:
-    owners = leftovers.owners(table, matching.census(table))
+def _surplus(owners: Mapping[str, str], identity: Identity) -> Iterator[HealthIssue]:
     ema = tuple(name for name, owner in owners.items() if owner == Use.EMA)
     if ema and identity.ema == "full":
         yield HealthIssue(

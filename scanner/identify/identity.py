@@ -9,25 +9,32 @@ from scanner.identify import (
     checkpoints,
     embeddings,
     known,
-    matching,
     metadata,
     precision,
+    signs,
     small,
 )
+from scanner.identify.anatomy import Anatomy
 from scanner.limits import Limits
 from scanner.report import Format, Identity
 from scanner.tensors import TensorTable
 
 
 def identify(
-    table: TensorTable, *, format: Format, limits: Limits, sha256: str | None = None
+    table: TensorTable,
+    *,
+    format: Format,
+    limits: Limits,
+    sha256: str | None = None,
+    anatomy: Anatomy | None = None,
 ) -> Identity:
     """What the file is. Reads names, shapes and a few values; never raises on odd tables.
 
     ``sha256``, where it is known, is looked up among published files. Where keys cannot decide,
-    ``base`` is None and ``candidates`` says what remains.
+    ``base`` is None and ``candidates`` says what remains. ``anatomy`` is the table's own, where
+    others look at it too.
     """
-    identity = _by_structure(table)
+    identity = _by_structure(table, anatomy or Anatomy(table))
     identity = _by_digest(identity, sha256)
     identity = _by_claim(identity, table)
     return identity._replace(
@@ -36,9 +43,10 @@ def identify(
     )
 
 
-def _by_structure(table: TensorTable) -> Identity:
+def _by_structure(table: TensorTable, anatomy: Anatomy) -> Identity:
     finders: tuple[Callable[[TensorTable], Identity | None], ...] = (
-        _hypernetwork, _embedding, _add_on, _adapter, _foreign, _model,
+        _hypernetwork, _embedding, _add_on, _adapter, _foreign,
+        lambda table: _model(anatomy),
     )  # fmt: skip
     for finder in finders:
         found = finder(table)
@@ -63,12 +71,12 @@ def _embedding(table: TensorTable) -> Identity | None:
 
 
 def _add_on(table: TensorTable) -> Identity | None:
-    found = small.recognise(table, small.ADD_ONS)
+    found = small.recognise(table, signs.ADD_ONS)
     return Identity(found.kind, found.base, evidence=found.evidence) if found else None
 
 
 def _foreign(table: TensorTable) -> Identity | None:
-    found = small.recognise(table, small.FOREIGN)
+    found = small.recognise(table, signs.FOREIGN)
     return Identity(found.kind, found.base, evidence=found.evidence) if found else None
 
 
@@ -80,9 +88,9 @@ def _adapter(table: TensorTable) -> Identity | None:
                     evidence=found.evidence)  # fmt: skip
 
 
-def _model(table: TensorTable) -> Identity | None:
-    census = matching.census(table)
-    found = checkpoints.find(table, census)
+def _model(anatomy: Anatomy) -> Identity | None:
+    census = anatomy.census
+    found = checkpoints.find(anatomy.table, census)
     if found is None:
         return None
     held = [tensor for part in census.parts for tensor in part.tensors]

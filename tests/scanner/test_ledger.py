@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scanner import ledger
 from scanner.extents import Extent, Part
 from scanner.identify import identify
+from scanner.identify.anatomy import Anatomy
 from scanner.identify.architectures import table as architectures
 from scanner.identify.architectures.table import ARCHITECTURES
 from scanner.limits import DEFAULT
@@ -46,7 +47,7 @@ def _account(
         at += unclaimed
     table = TensorTable(tuple(tensors))
     identity = identify(table, format=Format.SAFETENSORS, limits=DEFAULT)
-    return at, ledger.account(at, tuple(extents), table, identity, health)
+    return at, ledger.account(at, tuple(extents), Anatomy(table), identity, health)
 
 
 _UNET = _shapes("sd1", "ldm-unet", "model.diffusion_model.")
@@ -105,7 +106,7 @@ def test_unused_and_shared_storage_is_counted_once() -> None:
         Tensor("c", "F32", (10,), (1,), storage, 100),
     )  # fmt: skip
     found = ledger.account(
-        1000, (Extent(0, 1000, Part.STORAGE, "s"),), TensorTable(tensors), Identity()
+        1000, (Extent(0, 1000, Part.STORAGE, "s"),), Anatomy(TensorTable(tensors)), Identity()
     )
     assert {row.what: row.bytes for row in found.rows} == {
         "other tensors fp32": 440, "storage that no tensor uses": 560,
@@ -113,7 +114,7 @@ def test_unused_and_shared_storage_is_counted_once() -> None:
 
 
 def test_a_storage_without_tensors_is_removable() -> None:
-    found = ledger.account(50, (Extent(0, 50, Part.STORAGE, "s"),), TensorTable(()), Identity())
+    found = ledger.account(50, (Extent(0, 50, Part.STORAGE, "s"),), None, Identity())
     assert [(row.bytes, row.removable) for row in found.rows] == [(50, True)]
 
 
@@ -137,7 +138,7 @@ def test_a_packed_storage_is_shared_out_to_the_byte(
         for index, (dtype, count, offset) in enumerate(held)
     )
     extents = (Extent(0, packed, Part.STORAGE, "s"), Extent(packed, 7, Part.UNCLAIMED))
-    found = ledger.account(packed + 7, extents, TensorTable(tensors), Identity())
+    found = ledger.account(packed + 7, extents, Anatomy(TensorTable(tensors)), Identity())
     assert sum(row.bytes for row in found.rows) + found.unexplained == packed + 7
     assert found.unexplained == 7
     assert all(row.bytes > 0 for row in found.rows)

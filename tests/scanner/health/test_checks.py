@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy
 import pytest
 
-from scanner import health
+from scanner import health, weights
 from scanner.health import blocks
 from scanner.identify import identify
+from scanner.identify.anatomy import Anatomy
 from scanner.limits import DEFAULT
 from scanner.report import Component, Format, HealthIssue, Identity, State
 from scanner.source import BytesSource
@@ -35,7 +36,7 @@ def _check(
 ) -> dict[str, HealthIssue]:
     table = TensorTable(tensors, **options)
     known = identity or identify(table, format=Format.SAFETENSORS, limits=DEFAULT)
-    return {issue.issue: issue for issue in health.check(table, known, DEFAULT)}
+    return {issue.issue: issue for issue in health.check(Anatomy(table), known, DEFAULT)}
 
 
 @pytest.mark.parametrize("dtype", ["F32", "F16", "F64"])
@@ -181,7 +182,9 @@ def test_errors_come_first_and_progress_reaches_the_end() -> None:
     bad[0, 0] = numpy.nan
     table = TensorTable((_tensor("z", numpy.zeros((9, 9))), _tensor("bad", bad)))
     seen: list[tuple[int, int]] = []
-    found = health.check(table, Identity(), DEFAULT, lambda *step: seen.append(step))
+    values = health.Values(big_endian=False)
+    unreadable = weights.read(table, (values,), lambda *step: seen.append(step))
+    found = health.check(Anatomy(table), Identity(), DEFAULT, values.found(unreadable))
     assert [issue.severity for issue in found] == ["error", "warning"]
     assert seen[-1][0] == seen[-1][1] == 9 * 9 * 4 + 400 * 400 * 4
 
@@ -197,4 +200,4 @@ def test_blocks_are_small_whatever_the_tensor(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(blocks.Scan, "feed", spy)
     _check(_tensor("w", _noise(1024, 512)))
     assert sum(lengths) == 1024 * 512 * 4
-    assert max(lengths) <= blocks.BLOCK
+    assert max(lengths) <= weights.BLOCK
