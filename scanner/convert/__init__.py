@@ -1,6 +1,6 @@
 """Tensor table to safetensors: byte ranges copied in constant memory, nothing unpickled."""
 
-from scanner.convert.files import to_file
+from scanner.convert.files import foresee, to_file
 from scanner.convert.options import Conversion, Dropped, Options, Precision, Weights
 
-__all__ = ["Conversion", "Dropped", "Options", "Precision", "Weights", "to_file"]
+__all__ = ["Conversion", "Dropped", "Options", "Precision", "Weights", "foresee", "to_file"]

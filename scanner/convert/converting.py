@@ -11,6 +11,7 @@ import scanner
 from scanner import reading, safety
 from scanner.convert import addons, leaves, plan, prune, repair, writing
 from scanner.convert.checksums import Verification
+from scanner.convert.layout import lay_out
 from scanner.convert.options import Options
 from scanner.convert.plan import Piece, Plan
 from scanner.errors import EngineError, FileError, Refused
@@ -32,13 +33,7 @@ def convert(
 ) -> Json:
     """Read, judge and convert the open file ``source`` into the open file ``target``.
     Raises Refused, FileError or EngineError."""
-    table = readable_table(source, limits)
-    whole = planned(table, source, options)
-    if vae is not None:
-        replacement = plan.of_table(readable_table(vae, limits), vae)
-        whole = repair.swap_vae(whole, replacement.pieces)
-    whole = writing.with_precision(whole, options.precision)
-    _bound(whole, table)
+    whole = _decided(source, vae, options, limits)
     try:
         with Verification(whole.pieces):
             written, kept = writing.write(
@@ -52,6 +47,29 @@ def convert(
         "kept": list(kept),
         "weights": written.weights,
     }
+
+
+def foresee(source: int, vae: int | None, options: Options, limits: Limits) -> Json:
+    """What ``convert`` would write, found out without writing or reading a weight. A cast that
+    does not fit comes out only when it is made. Raises what ``convert`` does."""
+    whole = _decided(source, vae, options, limits)
+    return {
+        "dropped": [asdict(item) for item in whole.dropped],
+        "weights": whole.weights,
+        "tensors": len(whole.pieces),
+        "size": lay_out(whole).size,
+    }
+
+
+def _decided(source: int, vae: int | None, options: Options, limits: Limits) -> Plan:
+    table = readable_table(source, limits)
+    whole = planned(table, source, options)
+    if vae is not None:
+        replacement = plan.of_table(readable_table(vae, limits), vae)
+        whole = repair.swap_vae(whole, replacement.pieces)
+    whole = writing.with_precision(whole, options.precision)
+    _bound(whole, table)
+    return whole
 
 
 def readable_table(fd: int, limits: Limits) -> TensorTable:

@@ -33,8 +33,7 @@ def to_file(
     existing target is replaced. Raises Refused (``convert.refused`` for a malicious or unreadable
     source), FileError or EngineError, and then leaves no target and nothing half written."""
     with ExitStack() as stack:
-        read = stack.enter_context(_opened(source))
-        vae = None if options.vae is None else stack.enter_context(_opened(options.vae))
+        read, vae = _sources(stack, source, options)
         if target.exists() and target.samefile(source):
             raise Refused("convert.same_file", "the target is the source")
         if target.is_dir():
@@ -45,6 +44,27 @@ def to_file(
         temporary.replace(target)
         _sync_folder(target.parent)
     return _conversion(source, target, told, checked)
+
+
+def foresee(
+    source: Path, target: Path, options: Options = _DEFAULTS, limits: Limits = DEFAULT
+) -> Conversion:
+    """What ``to_file`` would answer, with nothing written. Raises what it would raise of the
+    source; whether the target can be written is not tried."""
+    with ExitStack() as stack:
+        read, vae = _sources(stack, source, options)
+
+        def work(_tell: Tell) -> Json:
+            return converting.foresee(read, vae, options, limits)
+
+        descriptors = [read, *([] if vae is None else [vae])]
+        told = _object(sandbox.run(work, limits=limits, descriptors=descriptors))
+    return _conversion(source, target, told, told)
+
+
+def _sources(stack: ExitStack, source: Path, options: Options) -> tuple[int, int | None]:
+    read = stack.enter_context(_opened(source))
+    return read, None if options.vae is None else stack.enter_context(_opened(options.vae))
 
 
 def _convert(
