@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "WEIGHHOUSE_"
@@ -50,6 +51,46 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Email:
+    """How e-mail leaves: ``kind`` is none, console, file, smtp, smtp+tls (STARTTLS) or smtps."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    path: str = ""
+
+
+_PORTS: Mapping[str, int] = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+def parse_email(text: str) -> Email:
+    """``smtp+tls://user:password@host:587``, ``console:`` or ``file:///folder``; empty for none."""
+    if not text:
+        return Email("none")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme == "console":
+        return Email("console")
+    if parts.scheme == "file" and parts.path:
+        return Email("file", path=unquote(parts.path))
+    if parts.scheme not in _PORTS or not parts.hostname:
+        # Not the text itself: it may hold a password.
+        raise EnvError("not a mail server; write something like smtp+tls://user:password@host:587")
+    return Email(
+        parts.scheme,
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Env:
     """The settings that a site can choose. Sizes in bytes, times in seconds."""
 
@@ -73,6 +114,8 @@ class Env:
     lease: int
     device: str
     log_format: str
+    email: Email
+    email_from: str
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Env:
@@ -90,6 +133,12 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
     def size(name: str, default: str) -> int:
         try:
             return parse_size(text(name, default))
+        except EnvError as error:
+            raise EnvError(f"{PREFIX}{name}: {error}") from None
+
+    def email(name: str) -> Email:
+        try:
+            return parse_email(text(name))
         except EnvError as error:
             raise EnvError(f"{PREFIX}{name}: {error}") from None
 
@@ -115,6 +164,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
         lease=size("LEASE", "90"),
         device=text("DEVICE", "auto"),
         log_format=text("LOG_FORMAT", "console"),
+        email=email("EMAIL"),
+        email_from=text("EMAIL_FROM", "Weighhouse <weighhouse@localhost>"),
     )
 
 

@@ -1,4 +1,5 @@
-"""The only writer of a stage. Every move is checked, raced by the database, and journalled."""
+"""The only writer of a stage. Every move is checked, raced by the database, journalled, and
+told to those whom it concerns."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from registry import notices
 from registry.errors import UserError
 from registry.models import Event, Model, User, Version
 from registry.states import EventKind, Stage, allowed
@@ -60,6 +62,7 @@ def move(
             version.refresh_from_db()
             raise UserError("stage.changed", stage=version.get_stage_display().lower())
         record(EventKind.MOVED, version=version, by=by, was=was, to=to, note=note, data=data)
+        notices.moved(version, was=was, to=to, by=by, note=note)
     for name, value in changes.items():
         setattr(version, name, value)
 

@@ -1,4 +1,5 @@
-"""Keeping reports: one for each digest and policy, with what the catalogue repeats of it."""
+"""Keeping reports: one for each digest and policy, with what the catalogue repeats of the one that
+counts."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from registry import policies
 from registry.models import Blob, BlobHash, Model, Report, Version
 from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
@@ -17,7 +19,8 @@ _WORST_LAST = tuple(Verdict)
 
 @transaction.atomic
 def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
-    """Keep the scanner's report on ``blob``; a report under the same policy is replaced."""
+    """Keep the scanner's report on ``blob``, and have it count unless one under the policy in force
+    does. A report under the same policy is replaced."""
     verdict = data["safety"]["verdict"]
     # The report belongs to the digest; its name is filled in when it is shown.
     kept = {key: value for key, value in data.items() if key != "name"}
@@ -26,12 +29,32 @@ def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
         policy=data["scanner"]["policy"],
         defaults={"verdict": verdict, "data": kept, "seconds": seconds},
     )
-    blob.verdict, blob.format = verdict, data["format"]
-    blob.save(update_fields=["verdict", "format"])
+    _let_count(report)
+    blob.refresh_from_db()
     for kind, value in data["hashes"].items():
         if value:
             BlobHash.objects.update_or_create(blob=blob, kind=kind, defaults={"value": value})
     return report
+
+
+def _let_count(report: Report) -> None:
+    """An engine that is older than the site's policy has no say where the policy has spoken."""
+    blobs = Blob.objects.filter(pk=report.blob_id)
+    current = policies.in_force()
+    if current and report.policy != current:
+        blobs = blobs.exclude(policy=current)
+    blobs.update(verdict=report.verdict, format=report.data["format"], policy=report.policy)
+
+
+def why(report: Report) -> str:
+    """The finding that makes the verdict, in a sentence; empty where there is none."""
+    findings = report.data["safety"]["findings"]
+    return next((str(f["message"]) for f in findings if f["severity"] == report.verdict), "")
+
+
+def rank(verdict: str) -> int:
+    """How bad a verdict is, among others."""
+    return _WORST_LAST.index(Verdict(verdict))
 
 
 def shown(report: Report, *, name: str) -> dict[str, Any]:
@@ -45,7 +68,7 @@ def worst(verdicts: list[str]) -> str:
     """The worst of several verdicts; empty when one of them is not known yet."""
     if not verdicts or "" in verdicts:
         return ""
-    return max(verdicts, key=lambda verdict: _WORST_LAST.index(Verdict(verdict)))
+    return max(verdicts, key=rank)
 
 
 def describe(version: Version) -> None:

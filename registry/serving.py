@@ -8,7 +8,7 @@ from django.db.models import F
 from registry import blobs, catalogue, lifecycle
 from registry.catalogue import Visitor
 from registry.errors import UserError
-from registry.models import Artifact, Download, Model, User
+from registry.models import Artifact, Blob, Download, Model, User
 from registry.states import EventKind, Stage
 
 #: Containers that run code when they are loaded the usual way: never served as uploaded.
@@ -33,7 +33,12 @@ def refusal(artifact: Artifact) -> str | None:
 
 def fit_to_publish(artifact: Artifact) -> bool:
     """Whether this artifact would be served once its version is published."""
-    return artifact.blob.verdict == CLEAN and artifact.blob.format not in PICKLE_FORMATS
+    return is_fit(artifact.blob)
+
+
+def is_fit(blob: Blob) -> bool:
+    """Whether anybody may ever be handed these bytes."""
+    return blob.verdict == CLEAN and blob.format not in PICKLE_FORMATS
 
 
 def published_digests() -> set[str]:

@@ -143,6 +143,19 @@ if ENV.https:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 
+_MAILERS = {"none": "dummy", "console": "console", "file": "filebased"}
+EMAIL_BACKEND = f"django.core.mail.backends.{_MAILERS.get(ENV.email.kind, 'smtp')}.EmailBackend"
+EMAIL_HOST = ENV.email.host
+EMAIL_PORT = ENV.email.port
+EMAIL_HOST_USER = ENV.email.user
+EMAIL_HOST_PASSWORD = ENV.email.password
+EMAIL_USE_TLS = ENV.email.kind == "smtp+tls"
+EMAIL_USE_SSL = ENV.email.kind == "smtps"
+EMAIL_FILE_PATH = ENV.email.path
+# A worker sends it, and has uploads to inspect.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENV.email_from
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "registry.api.authentication.TokenAuthentication",
@@ -173,6 +186,7 @@ SPECTACULAR_SETTINGS = {
         "ArtifactRole": "registry.states.ArtifactRole",
         "Stage": "registry.states.Stage",
         "Visibility": "registry.states.Visibility",
+        "NoticeKind": "registry.states.NoticeKind",
     },
 }
 
@@ -246,3 +260,6 @@ WEIGHHOUSE_HF_ENDPOINT = ENV.hf_endpoint
 WEIGHHOUSE_SENDFILE = ENV.sendfile
 WEIGHHOUSE_LEASE = ENV.lease
 WEIGHHOUSE_DEVICE = ENV.device
+WEIGHHOUSE_MAIL = ENV.email.kind != "none"
+#: Where people reach the site, for the links in e-mails.
+WEIGHHOUSE_ADDRESS = (ENV.origins[0] if ENV.origins else f"http://{ENV.bind}").rstrip("/")

@@ -115,3 +115,19 @@ class EventKind(TextChoices):
     EVIDENCE = "evidence", "Evidence downloaded"
     EDITED = "edited", "Edited"
     PERSON = "person", "Person changed"
+    AGAIN = "again", "Inspected again"
+
+
+class NoticeKind(TextChoices):
+    """What people are told about."""
+
+    REVIEW = "review", "Waits for a decision"
+    PUBLISHED = "published", "Published"
+    CHANGES = "changes", "Changes asked for"
+    REJECTED = "rejected", "Rejected"
+    QUARANTINED = "quarantined", "Quarantined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    HELD = "held", "Held"
+    UNSAFE = "unsafe", "No longer considered safe"
+    WORSE = "worse", "Needs another look"
+    CLEARED = "cleared", "Nothing wrong found any more"

@@ -3,10 +3,11 @@
 from registry.models.artifacts import Artifact, Blob, BlobHash, Preview
 from registry.models.catalogue import Model, Tag, Version
 from registry.models.journal import Download, Event
+from registry.models.notices import Notice
 from registry.models.people import ApiToken, SignInAttempt, User
-from registry.models.reports import Report, SmokeTest
+from registry.models.reports import Policy, Report, SmokeTest
 from registry.models.reviews import Decision, Review
-from registry.models.runs import StepRun
+from registry.models.runs import Reinspection, StepRun
 
 __all__ = [
     "ApiToken",
@@ -17,7 +18,10 @@ __all__ = [
     "Download",
     "Event",
     "Model",
+    "Notice",
+    "Policy",
     "Preview",
+    "Reinspection",
     "Report",
     "Review",
     "SignInAttempt",

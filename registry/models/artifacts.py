@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 
 class Blob(models.Model):
-    """Bytes, named by their sha256 and stored once. ``verdict`` and ``format`` repeat the newest
-    report, and are empty until there is one."""
+    """Bytes, named by their sha256 and stored once. ``verdict`` and ``format`` repeat the report
+    that counts, which is the one under ``policy``; all three are empty until there is one."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     size = models.PositiveBigIntegerField()
     verdict = models.CharField(max_length=12, blank=True)
     format = models.CharField(max_length=16, blank=True)
+    policy = models.CharField(max_length=64, blank=True, db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"sha256:{self.digest[:12]}"
 
     def report(self) -> Report | None:
-        """The newest report there is; an older policy's until the new one's is made."""
-        return self.reports.order_by("-created_at", "-id").first()
+        """The report that counts; an older policy's until the new one's is made."""
+        return self.reports.filter(policy=self.policy).first()
 
 
 class BlobHash(models.Model):

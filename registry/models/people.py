@@ -19,6 +19,8 @@ class User(AbstractUser):
     """A person. The role decides what they may do; Django's own permissions are not used."""
 
     role = models.CharField(max_length=12, choices=Role.choices, default=Role.MEMBER)
+    #: Where the site can send e-mail at all.
+    notices_by_mail = models.BooleanField("Send me notices by e-mail", default=True)
 
     class Meta:
         constraints = [one_of("role", Role)]

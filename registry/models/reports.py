@@ -7,6 +7,20 @@ from django.db import models
 from registry.models.artifacts import Artifact, Blob
 
 
+class Policy(models.Model):
+    """A version of the engine's policy. The one that came into force last is in force."""
+
+    name = models.CharField(max_length=64, unique=True)
+    in_force_since = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-in_force_since", "-id"]
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Report(models.Model):
     """The scanner's report on a digest under one policy, as ``python -m scanner`` printed it."""
 

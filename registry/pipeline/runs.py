@@ -1,39 +1,26 @@
-"""Claiming, keeping and ending work: leases and fencing tokens over ``StepRun`` rows.
-
-The database is the truth and Celery the doorbell. A run is claimed by one conditional UPDATE that
-raises its fence; whoever holds the current fence may beat, finish or fail it, and nobody else.
-"""
+"""The runs of a version: which step is due, how it is claimed, ended, and mended when lost."""
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from registry import blobs, lifecycle
+from registry import blobs, lifecycle, notices
 from registry.errors import UserError
 from registry.models import Artifact, Blob, Preview, StepRun, User, Version
+from registry.pipeline import leases
+from registry.pipeline.leases import ATTEMPTS, LIVE, RING_AGAIN, RING_AGAIN_BUSY, LeaseLost
 from registry.states import EventKind, RunState, Stage, Step
 
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 3
-#: How long a failed attempt waits before the next, times the number of attempts so far.
-BACK_OFF = timedelta(seconds=10)
-#: A waiting run that nobody took up is rung for again after this long …
-RING_AGAIN = timedelta(seconds=30)
-#: … and after this long while its queue is at work: it will most likely be heard yet.
-RING_AGAIN_BUSY = timedelta(minutes=10)
 #: Unreferenced blobs younger than this may be about to get their artifact.
 GRACE = timedelta(hours=1)
 
@@ -43,11 +30,6 @@ DUE: Mapping[str, Step] = {
     Stage.INSPECTED: Step.CONVERT,
     Stage.CONVERTED: Step.SMOKE,
 }
-_LIVE = Q(state__in=[RunState.WAITING, RunState.RUNNING])
-
-
-class LeaseLost(Exception):
-    """The run is somebody else's by now, or gone. Whatever was being done is to be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +42,20 @@ class Outcome:
     commit: Callable[[], None] | None = None
 
 
-@dataclass(slots=True)
-class Claim:
+class Claim(leases.Hold[StepRun]):
     """The right to work on a run until its lease ends."""
 
-    run: StepRun
-    fence: int
+    __slots__ = ()
 
     def _version(self) -> Version | None:
         """Locked, and before the run: a person who moves it takes the two in the same order."""
         return Version.objects.select_for_update().filter(pk=self.run.version_id).first()
 
-    def _held(self) -> Any:
-        return StepRun.objects.filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
-
-    def beat(self, percent: int | None = None, activity: str = "") -> None:
-        """Renew the lease and say how far the work is. ``LeaseLost`` if it is not ours any more."""
-        changes: dict[str, Any] = {"lease_until": _lease_end()}
-        if percent is not None:
-            changes |= {"percent": max(0, min(100, percent)), "activity": activity[:80]}
-        if not self._held().update(**changes):
-            raise LeaseLost
-
     def finish(self, outcome: Outcome) -> None:
         """Write the outcome and go on with the next step, in one transaction."""
         with transaction.atomic():
             version = self._version()
-            done = self._held().update(
-                state=RunState.DONE,
-                percent=100,
-                activity="",
-                error_code="",
-                error_detail="",
-                lease_until=None,
-                finished_at=timezone.now(),
-            )
-            if version is None or not done:
+            if version is None or not self.done():
                 raise LeaseLost
             if outcome.commit:
                 outcome.commit()
@@ -103,37 +63,14 @@ class Claim:
                 lifecycle.move(version, stage, note=outcome.note, data=outcome.data)
             follow(version)
 
-    def drop(self) -> None:
-        """End without an outcome: the version went another way meanwhile."""
-        self._held().update(state=RunState.CANCELLED, lease_until=None, finished_at=timezone.now())
-
     def fail(self, code: str, detail: str, *, final: bool = False) -> None:
         """One attempt failed. After the last one, or if it is ``final``, a person is asked."""
         with transaction.atomic():
             self._version()
-            if final or self.run.attempts >= ATTEMPTS:
-                ended = self._held().update(
-                    state=RunState.FAILED,
-                    error_code=code,
-                    error_detail=detail,
-                    lease_until=None,
-                    finished_at=timezone.now(),
-                )
-                if ended:
-                    _hold(self.run, code, detail)
-                return
-            self._held().update(
-                state=RunState.WAITING,
-                error_code=code,
-                error_detail=detail,
-                lease_until=None,
-                rung_at=None,
-                due_at=timezone.now() + BACK_OFF * self.run.attempts,
-            )
-
-
-def _lease_end() -> Any:
-    return timezone.now() + timedelta(seconds=settings.WEIGHHOUSE_LEASE)
+            if not final and self.run.attempts < ATTEMPTS:
+                self.try_again(code, detail)
+            elif self.give_up(code, detail):
+                _hold(self.run, code, detail)
 
 
 def start(version: Version) -> StepRun | None:
@@ -146,7 +83,7 @@ def start(version: Version) -> StepRun | None:
 def follow(version: Version) -> StepRun | None:
     """The next run of ``version``, if its stage waits for one and none is live."""
     step = DUE.get(version.stage)
-    if step is None or version.runs.filter(_LIVE).exists():
+    if step is None or version.runs.filter(LIVE).exists():
         return None
     run = StepRun.objects.create(version=version, step=step)
     ring_after_commit(run)
@@ -171,29 +108,13 @@ def ring(run: StepRun) -> None:
 
 def claim(pk: int, *, worker: str) -> Claim | None:
     """Take the run if it is due and free; None if another worker was faster or it is over."""
-    run = StepRun.objects.filter(pk=pk).first()
-    if run is None or run.state != RunState.WAITING or run.due_at > timezone.now():
-        return None
-    taken = StepRun.objects.filter(pk=pk, state=RunState.WAITING, fence=run.fence).update(
-        state=RunState.RUNNING,
-        fence=F("fence") + 1,
-        attempts=F("attempts") + 1,
-        worker=worker[:120],
-        lease_until=_lease_end(),
-        started_at=timezone.now(),
-        finished_at=None,
-        percent=0,
-        activity="",
-    )
-    if not taken:
-        return None
-    run.refresh_from_db()
-    return Claim(run=run, fence=run.fence)
+    run = leases.take(StepRun, pk, worker=worker)
+    return Claim(run=run, fence=run.fence) if run else None
 
 
 def cancel(version: Version) -> None:
     """End what is under way; a worker notices at its next beat."""
-    version.runs.filter(_LIVE).update(
+    version.runs.filter(LIVE).update(
         state=RunState.CANCELLED, lease_until=None, finished_at=timezone.now()
     )
 
@@ -203,6 +124,7 @@ def _hold(run: StepRun, code: str, detail: str) -> None:
     problem = {"code": code, "detail": detail, "step": run.step}
     Version.objects.filter(pk=version.pk).update(problem=problem)
     lifecycle.record(EventKind.HELD, version=version, note=detail or code, data=problem)
+    notices.held(version, detail or code)
 
 
 def release(version: Version, *, by: User, note: str = "") -> None:
@@ -215,29 +137,16 @@ def release(version: Version, *, by: User, note: str = "") -> None:
     start(version)
 
 
-def worker_name() -> str:
-    """Host and process, so that a person knows where to look."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _is_gone(worker: str) -> bool:
-    """Whether a worker on this very host has ended."""
-    host, _, pid = worker.rpartition(":")
-    return host == socket.gethostname() and pid.isdigit() and not Path("/proc", pid).exists()
-
-
 def sweep(*, own_host: bool = False) -> dict[str, int]:
     """Heal what was lost: expired leases, unheard rings, stages without a run. Safe to run at any
     time and by several processes at once. Returns how many of each were mended.
 
-    ``own_host`` says that every worker on this host is a process we can see, so that the lease of
-    one that was killed need not run out first.
+    ``own_host``: see ``leases.is_lost``.
     """
     now = timezone.now()
     mended = {"expired": 0, "rung": 0, "followed": 0}
     for run in StepRun.objects.filter(state=RunState.RUNNING):
-        expired = run.lease_until is None or run.lease_until < now
-        if expired or (own_host and _is_gone(run.worker)):
+        if leases.is_lost(run, own_host=own_host):
             Claim(run=run, fence=run.fence).fail("worker.lost", "The worker stopped answering.")
             mended["expired"] += 1
     busy = set(StepRun.objects.filter(state=RunState.RUNNING).values_list("step", flat=True))

@@ -6,16 +6,18 @@ A step may run twice, and may be cut off anywhere: what it writes on the way is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
 
-from registry import blobs, engine, names, reports, serving
+from registry import blobs, engine, names, policies, reports, serving
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Preview, SmokeTest, Version
+from registry.pipeline import verdicts
 from registry.pipeline.intake import adopt, store_file
 from registry.pipeline.runs import Outcome
 from registry.states import ArtifactRole, Stage, Step
@@ -31,10 +33,15 @@ SECTION_NAMES = {
 }
 
 
-@cache
-def _policy() -> str:
-    """The engine's policy, asked once a process: a new one comes with a new deployment."""
+@lru_cache(maxsize=1)
+def _policy(minute: int) -> str:
     return engine.policy()
+
+
+def judges_by(policy: str) -> bool:
+    """Whether this worker's engine judges by ``policy``. A new one comes with a new deployment, as
+    a rule in a new process: so it is asked once, and again each minute while it disagrees."""
+    return policy == _policy(0) or policy == _policy(1 + int(time.monotonic() // 60))
 
 
 def inspect(version: Version, beat: Beat) -> Outcome:
@@ -43,7 +50,7 @@ def inspect(version: Version, beat: Beat) -> Outcome:
     for index, artifact in enumerate(uploads):
         report_on(artifact.blob, _part(beat, index, len(uploads)))
     verdict = reports.worst([artifact.blob.verdict for artifact in uploads])
-    refused = verdict in {"malicious", "unreadable"}
+    refused = verdict in verdicts.REFUSED
     return Outcome(
         stages=(Stage.QUARANTINED if refused else Stage.INSPECTED,),
         note=_why(uploads) if refused else "",
@@ -53,13 +60,24 @@ def inspect(version: Version, beat: Beat) -> Outcome:
 
 
 def report_on(blob: Blob, progress: engine.Progress) -> None:
-    """Make sure that ``blob`` has a report under the current policy."""
-    if not blob.reports.filter(policy=_policy()).exists():
-        with blobs.workspace() as folder, blobs.local_copy(blob.digest, folder) as path:
-            answer = engine.inspect(path, progress)
-        _check_digest(answer.data, blob.digest)
-        reports.store(blob, answer.data, seconds=answer.seconds)
+    """Make sure that ``blob`` has a report under the policy in force, or this engine's."""
     blob.refresh_from_db()
+    if blob.policy and blob.policy in {policies.in_force(), _policy(0)}:
+        return
+    report = blob.reports.filter(policy=_policy(0)).first()
+    if report is not None:
+        verdicts.accept(blob, report.data, seconds=report.seconds)
+    else:
+        answer = inspected(blob, progress)
+        verdicts.accept(blob, answer.data, seconds=answer.seconds)
+
+
+def inspected(blob: Blob, progress: engine.Progress) -> engine.Answer:
+    """What the engine says about ``blob`` now."""
+    with blobs.workspace() as folder, blobs.local_copy(blob.digest, folder) as path:
+        answer = engine.inspect(path, progress)
+    _check_digest(answer.data, blob.digest)
+    return answer
 
 
 def _check_digest(data: Mapping[str, Any], digest: str) -> None:
@@ -72,11 +90,8 @@ def _why(uploads: list[Artifact]) -> str:
     reasons = []
     for artifact in uploads:
         report = artifact.blob.report()
-        if report is None or report.verdict not in {"malicious", "unreadable"}:
-            continue
-        findings = report.data["safety"]["findings"]
-        message = next((f["message"] for f in findings if f["severity"] == report.verdict), "")
-        reasons.append(f"{artifact.name}: {message or report.verdict}")
+        if report is not None and report.verdict in verdicts.REFUSED:
+            reasons.append(f"{artifact.name}: {reports.why(report) or report.verdict}")
     return " ".join(reasons)
 
 
@@ -117,7 +132,7 @@ def _accept(path: Path, artifact: Artifact, progress: engine.Progress) -> Blob:
     if verdict != serving.CLEAN:
         raise EngineError("convert.unclean", f"{artifact.name} came out {verdict}")
     blob = adopt(path, answer.data["hashes"]["sha256"])
-    reports.store(blob, answer.data, seconds=answer.seconds)
+    verdicts.accept(blob, answer.data, seconds=answer.seconds)
     return blob
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import structlog
 from celery import shared_task
 
+from registry import mail as mails
 from registry.errors import EngineError, UserError
-from registry.pipeline import runs, steps
+from registry.pipeline import leases, reinspection, runs, steps
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +17,7 @@ OVERTAKEN = frozenset({"stage.forbids", "stage.changed"})
 @shared_task(name="weighhouse.work")
 def work(run_id: int) -> None:
     """Claim the run and do its step; ring for nothing if somebody else has it."""
-    claim = runs.claim(run_id, worker=runs.worker_name())
+    claim = runs.claim(run_id, worker=leases.worker_name())
     if claim is None:
         return
     run = claim.run
@@ -42,3 +43,16 @@ def work(run_id: int) -> None:
         claim.fail("engine.crashed", f"{type(error).__name__}: {error}")
     else:
         log.info("step.done", step=run.step, version=run.version_id)
+
+
+@shared_task(name="weighhouse.reinspect")
+def reinspect(pk: int) -> None:
+    """Inspect one stored file again, and ring for the next."""
+    reinspection.work(pk, worker=leases.worker_name())
+    reinspection.fill()
+
+
+@shared_task(name="weighhouse.mail")
+def mail(notice: int) -> None:
+    """Send one notice by e-mail."""
+    mails.send(notice)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from registry import blobs, uploads
 from registry.models import Blob, Event, StepRun, Version
-from registry.pipeline import runs
+from registry.pipeline import leases, runs
 from registry.pipeline.runs import Claim, LeaseLost, Outcome
 from registry.states import RunState, Stage
 from tests.registry import making
@@ -123,12 +123,12 @@ def test_a_worker_of_this_host_that_was_killed_is_not_waited_for(version: Versio
     claim = claimed(version)
     child = subprocess.Popen(["true"])
     child.wait()
-    name = runs.worker_name().replace(str(os.getpid()), str(child.pid))
+    name = leases.worker_name().replace(str(os.getpid()), str(child.pid))
     StepRun.objects.filter(pk=claim.run.pk).update(worker=name)
     assert runs.sweep()["expired"] == 0
     assert runs.sweep(own_host=True)["expired"] == 1
     due(version)
-    other = runs.claim(claim.run.pk, worker=runs.worker_name())
+    other = runs.claim(claim.run.pk, worker=leases.worker_name())
     assert other is not None
     assert runs.sweep(own_host=True)["expired"] == 0
 
@@ -167,7 +167,7 @@ def test_the_sweeper_rings_for_what_nobody_heard(version: Version, rung: list[in
     assert rung == [run.pk]
     runs.sweep()
     assert rung == [run.pk]
-    StepRun.objects.update(rung_at=timezone.now() - runs.RING_AGAIN - timedelta(seconds=1))
+    StepRun.objects.update(rung_at=timezone.now() - leases.RING_AGAIN - timedelta(seconds=1))
     runs.sweep()
     assert rung == [run.pk, run.pk]
 
@@ -178,7 +178,7 @@ def test_a_busy_queue_is_not_rung_at_over_and_over(version: Version, rung: list[
     making.artifact(waiting)
     uploads.submit(waiting, by=waiting.created_by)
     StepRun.objects.filter(version=waiting).update(
-        rung_at=timezone.now() - runs.RING_AGAIN - timedelta(seconds=1)
+        rung_at=timezone.now() - leases.RING_AGAIN - timedelta(seconds=1)
     )
     runs.sweep()
     assert rung == []

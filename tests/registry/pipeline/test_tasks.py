@@ -8,7 +8,7 @@ from django.utils import timezone
 from registry import lifecycle, uploads
 from registry.errors import EngineError, UserError
 from registry.models import Version
-from registry.pipeline import runs, steps, tasks
+from registry.pipeline import leases, runs, steps, tasks
 from registry.pipeline.runs import Outcome
 from registry.states import RunState, Stage, Step
 from tests.registry import making
@@ -41,7 +41,7 @@ def test_what_keeps_failing_is_held_and_not_begun_for_ever(
         raise error
 
     doing(fail, monkeypatch)
-    for _ in range(runs.ATTEMPTS):
+    for _ in range(leases.ATTEMPTS):
         attempt(version)
     version.refresh_from_db()
     assert version.is_held
