@@ -29,15 +29,19 @@ class Cursor:
     """
 
     def __init__(
-        self, source: Source, start: int, limits: Limits, *, forgetful: bool = False
+        self, source: Source, start: int, limits: Limits, *, dropping: tuple[bool, ...] = ()
     ) -> None:
         self.source = source
         #: End of the frame at work, 0 outside of one.
         self.frame_end = 0
         #: C reads a frame into a buffer. Where an argument reaches over its end and the file
-        #: cannot peek (io.BytesIO, so torch's zip reader), the rest of the buffer is dropped and
-        #: the argument is read from behind the frame (python/cpython#154848).
-        self.forgetful = forgetful
+        #: cannot peek (io.BytesIO, so torch's zip reader) or not that far (a file's own buffer may
+        #: end anywhere), the rest of the buffer is dropped and the argument is read from behind
+        #: the frame (python/cpython#154848). Which of the frames that are crossed so are dropped
+        #: is given, in their order; those that are not named are kept.
+        self.dropping = dropping
+        #: Frames over whose end an argument has reached.
+        self.crossed = 0
         self.start = start
         self.data = b""
         self.at = 0
@@ -90,10 +94,16 @@ class Cursor:
     def remaining(self) -> int:
         return self._end - self.offset
 
-    def forget(self, length: int) -> None:
-        """Drop what is left of the frame if ``length`` bytes reach over its end."""
-        if self.forgetful and self.offset < self.frame_end < self.offset + length:
-            self._jump(self.frame_end)
+    def cross(self, length: int) -> None:
+        """Leave the frame if ``length`` bytes reach over its end, with or without its rest."""
+        if self.offset < self.frame_end < self.offset + length:
+            self._leave()
+
+    def _leave(self) -> None:
+        end, self.frame_end = self.frame_end, 0
+        self.crossed += 1
+        if self.crossed <= len(self.dropping) and self.dropping[self.crossed - 1]:
+            self._jump(end)
 
     def _jump(self, offset: int) -> None:
         if offset <= self.base + len(self.data):
@@ -102,15 +112,20 @@ class Cursor:
             self.data, self.at, self.base = b"", 0, offset
 
     def take(self, length: int) -> bytes:
-        if self.frame_end:
-            self.forget(length)
+        at = self._step(length)
+        return self.data[at : at + length]
+
+    def _step(self, length: int) -> int:
+        """Steps over ``length`` bytes; returns where they lie in ``data``."""
+        if 0 < self.frame_end < self.base + self.at + length:
+            self.cross(length)
         at = self.at
         if at + length > len(self.data):
             if not self._fill(length):
                 raise self._short()
             at = 0
         self.at = at + length
-        return self.data[at : at + length]
+        return at
 
     def u1(self) -> int:
         if self.at >= len(self.data) and not self._fill(1):
@@ -119,13 +134,19 @@ class Cursor:
         return self.data[self.at - 1]
 
     def u2(self) -> int:
-        return int(_U2(self.take(2))[0])
+        at = self._step(2)
+        value: int = _U2(self.data, at)[0]
+        return value
 
     def i4(self) -> int:
-        return int(_I4(self.take(4))[0])
+        at = self._step(4)
+        value: int = _I4(self.data, at)[0]
+        return value
 
     def u4(self) -> int:
-        return int(_U4(self.take(4))[0])
+        at = self._step(4)
+        value: int = _U4(self.data, at)[0]
+        return value
 
     def u8(self) -> int:
         return int(_U8(self.take(8))[0])
@@ -136,7 +157,7 @@ class Cursor:
     def line(self) -> bytes:
         """A line without its last byte: C drops that byte even where it is no newline, because
         the input ended."""
-        if self.forgetful and self.offset < self.frame_end:
+        if self.offset < self.frame_end:
             self._leave_unended_line()
         found = self.data.find(b"\n", self.at)
         searched = len(self.data) - self.at
@@ -157,14 +178,22 @@ class Cursor:
         return line
 
     def _leave_unended_line(self) -> None:
+        if self.data.find(b"\n", self.at, self.frame_end - self.base) >= 0:
+            return
         self._fill(self.frame_end - self.offset)
         if self.data.find(b"\n", self.at, self.frame_end - self.base) < 0:
-            self._jump(self.frame_end)
+            self._leave()
 
     def lines(self) -> tuple[bytes, bytes]:
         return self.line(), self.line()
 
     def _counted(self, length: int) -> bytes:
+        at, end = self.at, self.at + length
+        if end <= len(self.data) and length <= self._limits.string_bytes and not self.frame_end:
+            # At hand already, as nearly all are.
+            self.at = end
+            return self.data[at:end]
+        self.cross(length)
         if length > self.remaining():
             raise self._short()
         if length > self._limits.string_bytes:
@@ -173,7 +202,6 @@ class Cursor:
 
     def _skip(self, length: int) -> bytes:
         self.skipped += 1
-        self.forget(length)
         target = self.offset + length
         kept = self.take(min(_KEPT, length))
         self._jump(target)

@@ -71,14 +71,32 @@ def trace(
 def _run(
     source: Source, start: int, limits: Limits, memo: dict[int, Value]
 ) -> tuple[Machine, list[Machine]]:
-    """The pickle as it is followed in memory, and as a reader that drops bytes follows it."""
-    machine = Machine(Cursor(source, start, limits), limits, memo)
-    machine.run()
-    if not machine.straddled:
-        return machine, []
-    other = Machine(Cursor(source, start, limits, forgetful=True), limits, memo)
-    other.run()
-    return machine, [other]
+    """The pickle as it is followed in memory, and as readers that drop the rest of one frame or
+    another follow it."""
+    first = Machine(Cursor(source, start, limits), limits, memo)
+    first.run()
+    others: list[Machine] = []
+    # Last in, first out, and the first crossing on top: a reader that drops all comes first.
+    ways = _ways(first)
+    left = limits.opcodes
+    while ways:
+        if len(others) == limits.frame_ways or left <= 0:
+            first.odd("limit.frame_ways", "more ways to read across its frames than are followed")
+            break
+        short = limits._replace(opcodes=left)
+        other = Machine(Cursor(source, start, short, dropping=ways.pop()), short, memo)
+        other.run()
+        others.append(other)
+        left -= other.opcodes
+        ways += _ways(other)
+    return first, others
+
+
+def _ways(machine: Machine) -> list[tuple[bool, ...]]:
+    """What else may be dropped: the rest of each frame that was crossed and kept by default."""
+    taken = machine.cursor.dropping
+    later = range(machine.cursor.crossed - len(taken))
+    return [(*taken, *(False,) * kept, True) for kept in reversed(later)]
 
 
 def _traced(
@@ -133,8 +151,6 @@ class Machine:
         #: Whether it read memo entries of an earlier pickle, or ones that nobody set.
         self.used_inherited = False
         self.missed = False
-        #: Whether frames and opcodes do not fit each other.
-        self.straddled = False
         #: The opcode at work, for offsets and oddities.
         self.at = cursor.offset
         self.opcode: str | None = None
@@ -143,15 +159,16 @@ class Machine:
         try:
             self._loop()
         except FileError as error:
+            if self.cursor.crossed:
+                self._straddled()
             self.odd(error.code, error.message, fatal=True)
-            # It may be at the frame's end that readers part, just before this.
-            self.straddled = self.straddled or self.cursor.frame_end > 0
         except (RecursionError, MemoryError) as error:
             self.odd("limit.memory", type(error).__name__, fatal=True)
 
     def _loop(self) -> None:
         cursor, dispatch, stack = self.cursor, _DISPATCH, self.stack
         most, deepest = self.limits.opcodes, self.limits.stack_depth
+        count = 0
         while True:
             # Cursor.offset and Cursor.u1, written out: this loop is where the time goes.
             at = cursor.at
@@ -168,18 +185,22 @@ class Machine:
                 raise FileError("pickle.unknown_opcode", f"byte 0x{code:02x} is no opcode")
             name, read, handler, protocol = step
             self.opcode = name
-            self.opcodes += 1
-            if cursor.frame_end:
+            self.opcodes = count = count + 1
+            framed = cursor.frame_end
+            if framed:
                 self._check_frame(code)
-            if protocol > 1 and protocol > self.protocol:
+            if protocol > self.protocol:
                 self._newer(protocol)
-            if self.opcodes > most:
+            if count > most:
                 raise LimitExceeded("opcodes", most)
             argument = read(cursor) if read is not None else None
             handler(self, argument)
+            if framed and cursor.crossed:
+                self._straddled()
             if code == _STOP:
                 return
-            if len(stack) > deepest:
+            # No opcode pushes more than one value.
+            if count > deepest and len(stack) > deepest:
                 raise LimitExceeded("stack_depth", deepest)
 
     # Oddities.
@@ -198,17 +219,15 @@ class Machine:
             )
 
     def _check_frame(self, code: int) -> None:
-        if self.at < self.cursor.frame_end:
-            if OPS[code].name == "FRAME":
-                self._straddle("frame-in-frame", "a frame begins before the last one has ended")
-            return
-        if self.at > self.cursor.frame_end:
-            self._straddle("frame-straddled", "an opcode reaches over the end of its frame")
-        self.cursor.frame_end = 0
+        if self.at >= self.cursor.frame_end:
+            if self.at > self.cursor.frame_end:
+                self._straddled()
+            self.cursor.frame_end = 0
+        elif OPS[code].name == "FRAME":
+            self.odd("frame-in-frame", "a frame begins before the last one has ended")
 
-    def _straddle(self, code: str, message: str) -> None:
-        self.straddled = True
-        self.odd(code, message)
+    def _straddled(self) -> None:
+        self.odd("frame-straddled", "an opcode reaches over the end of its frame")
 
     # Stack and marks.
 
@@ -257,16 +276,17 @@ class Machine:
     # Memo.
 
     def remember(self, index: int) -> None:
-        value = self.top()
+        value, most = self.top(), self.limits.memo_entries
         if index < 0:
             raise FileError("pickle.negative_memo", f"memo index {index}")
-        if index > self.limits.memo_entries:
+        if index > most:
             # C would allocate a table of that length.
             self.odd("limit.memo_index", f"memo index {index}")
-        if len(self.memo) >= self.limits.memo_entries and index not in self.memo:
-            raise LimitExceeded("memo_entries", self.limits.memo_entries)
+        if len(self.memo) >= most and index not in self.memo:
+            raise LimitExceeded("memo_entries", most)
         self.memo[index] = value
-        self._inherited.discard(index)
+        if self._inherited:
+            self._inherited.discard(index)
 
     def recall(self, index: int) -> None:
         value = self.memo.get(index)
@@ -358,8 +378,8 @@ def _false(machine: Machine, _: Argument) -> None:
 
 
 def _binint(machine: Machine, argument: Argument) -> None:
-    value = _size(argument)
-    machine.stack.append(_SMALL[value] if 0 <= value < 256 else Const(value))
+    assert isinstance(argument, int)
+    machine.stack.append(_SMALL[argument] if 0 <= argument < 256 else Const(argument))
 
 
 def _int(machine: Machine, argument: Argument) -> None:
@@ -439,7 +459,8 @@ def _unicode(machine: Machine, argument: Argument) -> None:
 
 def _binunicode(machine: Machine, argument: Argument) -> None:
     machine.stack.append(Const(machine.text(_expect(argument), surrogates=True)))
-    _note_skipped(machine)
+    if machine.cursor.skipped:
+        _note_skipped(machine)
 
 
 def _binbytes(machine: Machine, argument: Argument) -> None:
@@ -504,8 +525,12 @@ def _frozenset(machine: Machine, _: Argument) -> None:
 
 def _pairs(values: list[Value]) -> list[tuple[Value, Value]]:
     if len(values) % 2:
-        raise FileError("pickle.odd_items", "a key without a value")
+        raise _odd_items()
     return list(zip(values[::2], values[1::2], strict=True))
+
+
+def _odd_items() -> FileError:
+    return FileError("pickle.odd_items", "a key without a value")
 
 
 def _append(machine: Machine, _: Argument) -> None:
@@ -551,13 +576,17 @@ def _setitems(machine: Machine, _: Argument) -> None:
 
 def _set(machine: Machine, height: int) -> None:
     target = machine.below(height)
-    pairs = _pairs(machine.cut(height))
+    values = machine.cut(height)
+    # C refuses a key without a value at once, the unpickler in Python only when it comes to it.
+    pairs = list(zip(values[::2], values[1::2], strict=False))
     if isinstance(target, DictValue):
         target.items.extend(pairs)
     elif pairs:
         if isinstance(target, Call):
             target.items.extend(pairs)
         machine.mutate(target, DictValue(pairs))
+    if len(values) % 2:
+        raise _odd_items()
 
 
 # Stack and memo.
@@ -596,7 +625,8 @@ def _get(machine: Machine, argument: Argument) -> None:
 
 
 def _binget(machine: Machine, argument: Argument) -> None:
-    machine.recall(_size(argument))
+    assert isinstance(argument, int)
+    machine.recall(argument)
 
 
 def _put(machine: Machine, argument: Argument) -> None:
@@ -604,7 +634,8 @@ def _put(machine: Machine, argument: Argument) -> None:
 
 
 def _binput(machine: Machine, argument: Argument) -> None:
-    machine.remember(_size(argument))
+    assert isinstance(argument, int)
+    machine.remember(argument)
 
 
 def _memoize(machine: Machine, _: Argument) -> None:
@@ -642,8 +673,9 @@ def _spelt(machine: Machine, value: Value) -> str:
 
 
 def _inst(machine: Machine, argument: Argument) -> None:
-    height = machine.pop_mark()
+    # C looks for the mark first, the unpickler in Python (joblib's) asks for the name first.
     callee = machine.named(*_lines(machine, argument))
+    height = machine.pop_mark()
     machine.call(callee, TupleValue(tuple(machine.cut(height))))
 
 
@@ -711,7 +743,7 @@ def _proto(machine: Machine, argument: Argument) -> None:
 
 def _frame(machine: Machine, argument: Argument) -> None:
     cursor, size = machine.cursor, _size(argument)
-    cursor.forget(size)
+    cursor.cross(size)
     if size > cursor.remaining():
         machine.odd("frame-beyond-end", f"a frame of {size} bytes reaches beyond the end")
     # A frame within a frame leaves the buffer as it is.
@@ -735,7 +767,7 @@ def _stop(machine: Machine, _: Argument) -> None:
     if end > offset:
         machine.odd("frame-beyond-stop", "a frame reaches beyond STOP")
     elif 0 < end < offset:
-        machine._straddle("frame-straddled", "an opcode reaches over the end of its frame")
+        machine._straddled()
 
 
 HANDLERS: dict[str, Handler] = {
@@ -763,7 +795,8 @@ HANDLERS: dict[str, Handler] = {
 
 #: By opcode byte: its name, how its argument is read, its handler, its protocol.
 _DISPATCH: tuple[tuple[str, Callable[[Cursor], Argument] | None, Handler, int] | None, ...] = tuple(
-    (op.name, READERS.get(op.shape), HANDLERS[op.name], op.protocol)
+    # Protocols 0 and 1 go unmarked: their opcodes belong to any pickle.
+    (op.name, READERS.get(op.shape), HANDLERS[op.name], op.protocol if op.protocol > 1 else 0)
     if (op := OPS.get(code)) is not None
     else None
     for code in range(256)

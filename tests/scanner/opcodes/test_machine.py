@@ -194,6 +194,43 @@ def test_bytes_that_c_drops_at_a_frames_end_are_dropped_too() -> None:
     assert [names(other) for other in trace.alternates] == [["os.system"]]
 
 
+def test_of_two_frames_one_may_be_kept_and_one_dropped() -> None:
+    # A file's own buffer may end within the second frame: C then peeks at the first, and keeps
+    # what is left of it, but reads the second, and drops that.
+    def framed(kept: bytes) -> bytes:
+        return op("FRAME", (7).to_bytes(8, "little")) + op("SHORT_BINUNICODE", b"\x10") + kept
+
+    hidden = stack_name("os", "system")
+    inside = framed(b"aaaaa") + b"b" * 11
+    last = op("BINBYTES", len(hidden).to_bytes(4, "little")) + hidden + b"0N."
+    # Dropped, the first frame's string swallows the second frame.
+    raw = proto(4) + framed(b"ccccc") + b"d" * 11 + inside + last
+    ways = [names(other) for other in traced(raw).alternates]
+    assert ["os.system"] in ways
+    assert len(ways) > 1
+
+
+def test_more_ways_across_frames_than_can_be_followed_are_a_finding() -> None:
+    straddling = op("FRAME", (2).to_bytes(8, "little")) + op("BININT2", b"\x07\0")
+    many = traced(proto(4) + straddling * 40 + b".")
+    assert len(many.alternates) == Limits().frame_ways
+    assert "limit.frame_ways" in codes(many)
+    few = traced(proto(4) + straddling * 3 + b".")
+    assert "limit.frame_ways" not in codes(few)
+
+
+def test_inst_asks_for_its_name_before_it_looks_for_a_mark() -> None:
+    # joblib's unpickler is the one in Python, which imports before it fails.
+    assert names(traced(op("INST", b"os\nsystem\n") + b".")) == ["os.system"]
+
+
+def test_pairs_before_a_key_without_a_value_are_set() -> None:
+    # Again as the unpickler in Python does.
+    items = op("BININT1", b"\1") * 3
+    trace = traced(pickled(name("os", "environ"), op("MARK"), items, op("SETITEMS")))
+    assert [str(change.target) for change in trace.mutations] == ["os.environ"]
+
+
 def test_offsets_count_from_the_member() -> None:
     raw = b"\xff" * 10 + pickled(name("os", "system"))
     trace = machine.trace(BytesSource(raw, 1000), 10, Limits(), member="m")
