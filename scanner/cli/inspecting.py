@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from scanner import inspection, sandbox
-from scanner.cli import illustration
+from scanner.cli import folders, illustration
 from scanner.cli.command import CLEAN, FAILED, NOT_CLEAN
 from scanner.cli.opening import opened
 from scanner.cli.progress import Progress, Tell
 from scanner.cli.showing import Lines, Shown, Tables
-from scanner.cli.words import plain
+from scanner.cli.words import readable
 from scanner.errors import EngineError, FileError, ScannerError
 from scanner.formats.anomalies import finding
 from scanner.limits import DEFAULT
@@ -35,13 +35,18 @@ class _Outcome(NamedTuple):
 def run(arguments: argparse.Namespace) -> int:
     only: tuple[str, ...] = arguments.only
     inspection.prepare(only)
-    paths = list(_files(arguments.paths))
-    if not paths:
+    found = folders.files(arguments.paths)
+    paths = found.files
+    if not paths and not found.unread:
         # A script that looks in the wrong folder must not read this as clean.
-        raise EngineError("read.failed", "there is no file in it: " + _named(arguments.paths))
+        raise EngineError("read.failed", f"{_named(arguments.paths)}: no file in it")
     progress = Progress(lines=arguments.progress, files=len(paths))
+    several = len(paths) > 1
     shown = _shown(arguments)
     status = CLEAN
+    for folder, why in found.unread:
+        shown.problem(folder, "read.failed", f"{readable(str(folder))}: {why}")
+        status = FAILED
 
     outcomes = _each(paths, only, progress, arguments.jobs)
     for path, outcome in zip(paths, outcomes, strict=True):
@@ -49,11 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
         if outcome.report is None:
             shown.problem(path, "read.failed", outcome.problem)
         else:
+            # One name may occur in several folders.
+            if several:
+                outcome.report["path"] = readable(str(path))
             shown.report(path, outcome.report)
         status = max(status, _status(outcome))
         progress.finished()
-    shown.end(status)
+    shown.end(status, found.left_out)
     return status
+
+
+def _named(paths: list[Path]) -> str:
+    return ", ".join(readable(str(path)) for path in paths)
 
 
 def _shown(arguments: argparse.Namespace) -> Shown:
@@ -64,10 +76,6 @@ def _shown(arguments: argparse.Namespace) -> Shown:
 
         return Sarif()
     return Lines() if arguments.json else Tables()
-
-
-def _named(paths: Iterable[Path]) -> str:
-    return plain(", ".join(map(str, paths)))
 
 
 def _each(
@@ -98,24 +106,10 @@ def _status(outcome: _Outcome) -> int:
     return CLEAN if clean else NOT_CLEAN
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files as given, and those in folders, sorted; hidden ones and links left out there."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                inner = Path(folder, name)
-                if not name.startswith(".") and inner.is_file() and not inner.is_symlink():
-                    yield inner
-
-
 def _inspect(path: Path, only: tuple[str, ...], tell: Tell | None) -> _Outcome:
     try:
         with opened(path) as fd:
-            return _jailed(fd, path.name, only, tell)
+            return _jailed(fd, readable(path.name), only, tell)
     except EngineError as error:
         return _Outcome(problem=error.message, ours=True)
 

@@ -10,13 +10,13 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from scanner import __version__, policy
-from scanner.cli.showing import Report, missing_layers
+from scanner.cli.showing import Report, missing_layers, passed_over
 from scanner.cli.words import plain
 from scanner.formats.anomalies import ANOMALIES
 from scanner.report import Json, Severity
@@ -80,7 +80,11 @@ class Sarif:
             }
         )
 
-    def end(self, status: int) -> None:
+    def end(self, status: int, left_out: Mapping[str, int]) -> None:
+        if left_out:
+            self._notifications.append(
+                {"level": "note", "message": _message(passed_over(left_out))}
+            )
         if self._missing:
             text = f"The sandbox lacked {', '.join(self._missing)} while files were read."
             self._notifications.append({"level": "warning", "message": _message(text)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -18,18 +19,23 @@ LAYERS = ("no-new-privs", "landlock", "rlimits", "seccomp")
 
 
 class Shown(Protocol):
-    """Takes one file after the other, in the order given, then the exit status."""
+    """Takes one file after the other, in the order given; then the exit status, and how many
+    things of which kind were left out in folders."""
 
     def report(self, path: Path, report: Report) -> None: ...
 
     def problem(self, path: Path, code: str, text: str) -> None: ...
 
-    def end(self, status: int) -> None: ...
+    def end(self, status: int, left_out: Mapping[str, int]) -> None: ...
 
 
 def missing_layers(report: Report) -> tuple[str, ...]:
     held = report.get("sandbox")
     return tuple(layer for layer in LAYERS if isinstance(held, list) and layer not in held)
+
+
+def passed_over(left_out: Mapping[str, int]) -> str:
+    return "left out in folders: " + ", ".join(f"{n} × {what}" for what, n in left_out.items())
 
 
 class Lines:
@@ -41,7 +47,7 @@ class Lines:
     def problem(self, path: Path, code: str, text: str) -> None:
         print(f"weighhouse: {plain(text)}", file=sys.stderr)
 
-    def end(self, status: int) -> None:
+    def end(self, status: int, left_out: Mapping[str, int]) -> None:
         pass
 
 
@@ -68,11 +74,13 @@ class Tables:
         self._counts["could not be opened"] += 1
         print(f"weighhouse: {plain(text)}", file=sys.stderr)
 
-    def end(self, status: int) -> None:
+    def end(self, status: int, left_out: Mapping[str, int]) -> None:
         from scanner.cli import table
 
         if self._counts.total() > 1:
             print(table.summary(self._counts, self._paint), flush=True)
+        if left_out:
+            print(f"weighhouse: {passed_over(left_out)}", file=sys.stderr)
         if self._missing:
             lacking = ", ".join(self._missing)
             print(

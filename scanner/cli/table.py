@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from scanner.cli.words import Paint, plain, size
+from scanner.cli.words import Paint, folded, plain, size
 from scanner.report import Json
 
 Part = Mapping[str, Json]
 _SHOWN = 20
 _WINDOW = 8
+_INSET = 13
 _WORST_FIRST = ("malicious", "unreadable", "suspicious", "clean")
 
 
@@ -29,7 +30,7 @@ def summary(counts: Mapping[str, int], paint: Paint) -> str:
 def _lines(report: Part, paint: Paint) -> Iterator[str]:
     verdict = str(_part(report, "safety").get("verdict", ""))
     facts = f"{size(_number(report, 'size'))}, {report['format']}"
-    name = paint(plain(str(report["name"])), "bold")
+    name = paint(plain(str(report.get("path") or report["name"])), "bold")
     yield f"{name}  {facts}" + (f"  {paint(verdict, verdict)}" if verdict else "")
     yield from _identity(_part(report, "identity"))
     yield from _ledger(_part(report, "ledger"))
@@ -81,14 +82,19 @@ def _safety(safety: Part, paint: Paint) -> Iterator[str]:
     findings = _items(safety.get("findings"))
     for finding in findings[:_SHOWN]:
         severity = str(finding.get("severity"))
-        yield f"  {paint(f'{severity:<10}', severity)} {plain(str(finding.get('message')))}"
-        yield "             " + paint(plain(_evidence(finding)), "dim")
+        message = _folded(str(finding.get("message")), paint)
+        yield f"  {paint(f'{severity:<10}', severity)} {message}"
+        yield " " * _INSET + paint(_folded(_evidence(finding), paint), "dim")
         window = finding.get("window")
         if severity == "malicious" and isinstance(window, list):
             for line in window[:_WINDOW]:
-                yield "             " + paint(plain(f"│ {line}"), "dim")
+                yield " " * _INSET + paint(plain(f"│ {line}"), "dim")
     if len(findings) > _SHOWN:
         yield f"  … {len(findings) - _SHOWN} more findings"
+
+
+def _folded(text: str, paint: Paint) -> str:
+    return "\n".join(folded(plain(text), _INSET, paint.width))
 
 
 def _evidence(finding: Part) -> str:
@@ -108,9 +114,8 @@ def _health(health: Json, paint: Paint) -> Iterator[str]:
     colours = {"error": "malicious", "warning": "suspicious", "note": "note"}
     for issue in _items(health):
         severity = str(issue.get("severity"))
-        yield f"  {paint(f'{severity:<10}', colours.get(severity, ''))} " + plain(
-            f"{issue.get('issue')}: {issue.get('message')}"
-        )
+        told = _folded(f"{issue.get('issue')}: {issue.get('message')}", paint)
+        yield f"  {paint(f'{severity:<10}', colours.get(severity, ''))} {told}"
 
 
 def _hashes(hashes: Part, paint: Paint) -> Iterator[str]:

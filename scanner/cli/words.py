@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+from textwrap import wrap
 from typing import TextIO
 
 _COLOURS = {
     "clean": "32", "note": "36", "suspicious": "33", "unreadable": "35", "malicious": "31",
     "dim": "2", "bold": "1", "head": "1", "python": "36",
 }  # fmt: skip
+_NARROWEST = 20
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def readable(text: str) -> str:
+    """A path's bytes that are no UTF-8 as escapes: what is left is text that every reader takes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def plain(text: str) -> str:
@@ -35,11 +43,23 @@ def size(count: int) -> str:
     return f"{value:.{places}f} {_UNITS[unit]}"
 
 
+def folded(text: str, inset: int, width: int | None) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, all but the first inset."""
+    if width is None or inset + len(text) <= width:
+        return [text]
+    room = max(width - inset, _NARROWEST)
+    lines = wrap(text, room, break_on_hyphens=False, break_long_words=False)
+    return [lines[0], *(" " * inset + line for line in lines[1:])] if lines else [text]
+
+
 class Paint:
     """Colours where they are seen: in a terminal, unless NO_COLOR is set."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        terminal = stream.isatty()
+        self.coloured = terminal and not os.environ.get("NO_COLOR")
+        #: Columns, or None where nobody folds lines.
+        self.width = shutil.get_terminal_size().columns if terminal else None
 
     def __call__(self, text: str, colour: str) -> str:
         code = _COLOURS.get(colour)
