@@ -130,7 +130,7 @@ def _bytes(value: Value) -> bool:
 
 def _ints(value: Value) -> bool:
     if isinstance(value, (TupleValue, ListValue)):
-        return all(_int(item) for item in value.items)
+        return all(map(_int, value.items))
     made = made_by(value)
     return made is not None and (made.module, made.name) == ("torch", "Size")
 
@@ -171,10 +171,38 @@ def _object(value: Value) -> bool:
     return made_by(value) is not None
 
 
+def _container(value: Value) -> bool:
+    """What a pickler passes to a container: its items, written out. ``list(range(10**12))`` is
+    short to write and fills any memory."""
+    if isinstance(value, (ListValue, TupleValue, DictValue, SetValue)):
+        return True
+    made = made_by(value)
+    return made is not None and (
+        (made.module, made.name) in _FACTORIES or made.name == "AttributeDict"
+    )
+
+
+def _zeros(value: Value) -> bool:
+    """The shape of the empty array that BUILD fills: one that is not empty takes memory."""
+    return isinstance(value, TupleValue) and all(
+        isinstance(item, Const) and item.value == 0 for item in value.items
+    )
+
+
+def _ratio(value: Value) -> bool:
+    """No exponent: ``Fraction("1e999999999")`` is computed in full."""
+    if not isinstance(value, Const) or not isinstance(value.value, str):
+        return _int(value)
+    return all(part.isdecimal() for part in value.value.removeprefix("-").split("/", 1))
+
+
 def _type(value: Value) -> bool:
     """A class. One that is not listed is reported as an unknown name, and need not be twice."""
     known = row(value)
     if known is not None:
+        if (known.module, known.name) == ("builtins", "type"):
+            # It would make a class.
+            return False
         return known.role in (Role.TYPE, Role.OBJECT) or known.module == "builtins" or _cap(known)
     return isinstance(value, Global) and policy.tier(value.module, value.name) is Tier.UNKNOWN
 
@@ -231,7 +259,8 @@ MATCHERS: dict[str, Callable[[Value], bool]] = {
     "tuple": lambda value: isinstance(value, TupleValue), "dict": _dict, "data": _data,
     "storage": _storage, "hooks": _hooks, "tensor": is_tensor, "object": _object, "type": _type,
     "dtype": _dtype, "layout": _layout, "rebuilder": _rebuilder, "factory": _factory,
-    "bitgen": _bitgen, "constructor": _constructor,
+    "bitgen": _bitgen, "constructor": _constructor, "container": _container, "zeros": _zeros,
+    "ratio": _ratio,
     "scalar": lambda value: isinstance(value, Const) or row(value) is not None,
 }  # fmt: skip
 
@@ -258,6 +287,12 @@ def _parsed(schema: str) -> _Schema:
         sum(not word.endswith(("?", "*")) for word in words),
         schema.endswith("*"),
     )
+
+
+@cache
+def asks_for(schema: str, words: frozenset[str]) -> bool:
+    """Whether some argument may be one of ``words``."""
+    return any(not words.isdisjoint(word.text.split("|")) for word in _parsed(schema).words)
 
 
 def mismatch(call: Call, known: Known) -> Mismatch | None:

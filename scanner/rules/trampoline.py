@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Extension, Global, TupleValue
 from scanner.report import Finding, Severity
-from scanner.rules.arguments import Mismatch, mismatch, row
+from scanner.rules.arguments import Mismatch, asks_for, mismatch, row
 from scanner.rules.base import Rule
 
 RULE = Rule(
@@ -21,7 +21,7 @@ _WORDS = frozenset({"rebuilder", "dtype", "constructor"})
 def check(trace: Trace) -> Iterator[Finding]:
     for call in trace.calls:
         known = row(call.callee)
-        if known is None:
+        if known is None or not asks_for(known.schema, _WORDS):
             continue
         found = mismatch(call, known)
         if found is not None and is_one(found):
