@@ -49,17 +49,20 @@ def run(arguments: argparse.Namespace) -> int:
         status = FAILED
 
     outcomes = _each(paths, only, progress, arguments.jobs)
-    for path, outcome in zip(paths, outcomes, strict=True):
+    try:
+        for path, outcome in zip(paths, outcomes, strict=True):
+            progress.clear()
+            if outcome.report is None:
+                shown.problem(path, "read.failed", outcome.problem)
+            else:
+                # One name may occur in several folders.
+                if several:
+                    outcome.report["path"] = readable(str(path))
+                shown.report(path, outcome.report)
+            status = max(status, _status(outcome))
+            progress.finished()
+    finally:
         progress.clear()
-        if outcome.report is None:
-            shown.problem(path, "read.failed", outcome.problem)
-        else:
-            # One name may occur in several folders.
-            if several:
-                outcome.report["path"] = readable(str(path))
-            shown.report(path, outcome.report)
-        status = max(status, _status(outcome))
-        progress.finished()
     shown.end(status, found.left_out)
     return status
 
