@@ -34,6 +34,25 @@ ANOMALIES: dict[str, Anomaly] = {
     "pickle-in-storage": Anomaly(_SUSPICIOUS, "A tensor's bytes are a pickle that names objects."),
     "picture": Anomaly(_SUSPICIOUS, "A picture, not a model."),
     "text": Anomaly(_SUSPICIOUS, "Text, not a model."),
+    "program-text": Anomaly(_SUSPICIOUS, "The text is a program or a script."),
+    # configurations
+    "config": Anomaly(_NOTE, "A configuration, not a model."),
+    "config-target": Anomaly(
+        _MALICIOUS, "A configuration has its loader call a name that runs or loads code."
+    ),
+    "config-unknown-target": Anomaly(
+        _SUSPICIOUS, "A configuration has its loader call a name that is not on the list."
+    ),
+    "config-tag": Anomaly(_SUSPICIOUS, "A YAML tag asks for an object that no model needs."),
+    "config-code": Anomaly(
+        _MALICIOUS, "A configuration carries code that its loader runs (CVE-2024-3660)."
+    ),
+    "config-remote-code": Anomaly(
+        _SUSPICIOUS, "A configuration asks for code that comes with the model."
+    ),
+    "config-unread": Anomaly(
+        _SUSPICIOUS, "The text names things to make, and cannot be read as a configuration."
+    ),
     # zip
     "zip-no-directory": Anomaly(_UNREADABLE, "A zip archive without its directory: cut off."),
     "zip-empty": Anomaly(_NOTE, "The archive holds nothing."),

@@ -15,6 +15,7 @@ from scanner.formats import (
     safetensors,
     storages,
     table,
+    texts,
     torch_legacy,
     torch_tar,
     zip_file,
@@ -27,7 +28,6 @@ from scanner.report import Format
 from scanner.source import Source
 
 _HEAD = 16
-_TEXT_SAMPLE = 64 * 1024
 
 
 class _Reader(NamedTuple):
@@ -181,22 +181,10 @@ def _unknown(source: Source, place: Place) -> Contents:
     elif picture:
         format = Format.IMAGE
         collector.note("picture", f"{picture}.")
-    elif _is_text(source):
-        collector.note("text-member" if place.member else "text")
+    elif texts.plausible(source):
+        texts.read(source, collector)
     else:
         collector.note("unknown-member" if place.member else "unknown-format")
     collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")
     collector.extents.append(Extent(0, source.size, Part.OTHER))
     return collector.contents(format)
-
-
-def _is_text(source: Source) -> bool:
-    data = source.peek(0, _TEXT_SAMPLE)
-    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in data):
-        return False
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # The sample may end within a character.
-        return len(data) == _TEXT_SAMPLE and error.start >= len(data) - 3
-    return True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from scanner.errors import FileError
+from scanner.formats import configs
 from scanner.formats.anomalies import finding
 from scanner.formats.storages import Claim, Locate, claim_of, constant, natural
 from scanner.formats.torch_types import Element, dtype_element
@@ -84,6 +86,10 @@ def build(
             break
         _place(path, value, state)
     tensors = _named(state, wrappers)
+    state.findings += [
+        finding(remark.rule, remark.detail, member=member, argument=remark.argument)
+        for remark in islice(configs.of_leaves(state.leaves), limits.findings)
+    ]
     table = TensorTable(
         tuple(tensors),
         leaves=tuple(state.leaves),

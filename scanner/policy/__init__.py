@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from scanner import __version__
+from scanner.policy.config_targets import INSTANTIATORS, LIBRARIES, TARGETS
 from scanner.policy.dangerous import (
     ATTRIBUTES,
     DANGEROUS,
@@ -75,6 +76,7 @@ def _digest() -> str:
         sorted(ATTRIBUTES),
         sorted(ORDINARY),
         sorted(TELLING),
+        *(sorted(names) for names in (TARGETS, INSTANTIATORS, LIBRARIES)),
     )
     return sha256(repr(tables).encode()).hexdigest()
 
@@ -109,6 +111,7 @@ def judged(module: str, name: str) -> Judged | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def is_loader(module: str, name: str) -> bool:
     """Whether bytes given to this name are loaded as a file."""
     return any(spelling in LOADERS for spelling in spellings(module, name))
