@@ -1,239 +1,285 @@
-"""The pickle machine against CPython's C unpickler: every name that C asks for must be in ours.
+"""The pickle machine against CPython's C unpickler: what C asks for, calls or changes, we report.
 
-C runs with ``find_class`` replaced by a recorder that hands out inert classes: nothing is imported
-and nothing of the pickle is called. Run by ``test_differential`` in a child with a memory limit,
-or alone for longer: ``python -m tests.fuzz.differential SEED CASES``.
+    python -m tests.fuzz.differential --cases 10000000 --seed 1
+
+A case is one pickle, or now and then a stream of several. C loads it in one or two of the ways in
+``oracle``, and each name that it asked for, called or changed has to be in our traces. Work is
+done in children, one after the other, with bounded memory. The first case that fails is made
+smaller and printed as hex, and the run ends with 1.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import pickle
-import random
-import struct
+import argparse
+import multiprocessing
+import resource
 import sys
+import time
 import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from scanner.limits import Limits
-from scanner.opcodes.machine import trace
-from scanner.opcodes.table import CODES, OPS, Shape
+from scanner.opcodes.machine import COMPUTED, trace
+from scanner.opcodes.trace import Trace
+from scanner.opcodes.values import Call, Extension, Global, Value
+from scanner.reading import read
 from scanner.source import BytesSource
+from tests.fuzz import oracle
+from tests.fuzz.grammar import EXTENSIONS, Grower
+from tests.fuzz.oracle import Load, Name, Seen, witness
 
-_LIMITS = Limits(opcodes=5_000)
-#: Enough memo for any case here; C would allocate a table as long as the index.
-_HIGHEST_INDEX = 1_000
+LIMITS = Limits(opcodes=20_000)
+#: Cases for one child: what a load leaves behind in the process goes with it.
+BATCH = 100_000
+#: A wild memo index makes C allocate a table of that length; more than this is refused.
+_MEMORY = 24 * 1024**2
+#: Seconds of CPU for one batch. Far more than it takes: only a case that never ends needs it.
+_SECONDS = 1_800
+_PROGRESS = 15.0
 
+#: Names from 8-bit strings fail where those are read as bytes: seldom enough.
+_SINGLE = tuple(oracle.SINGLE) + tuple(way for way in oracle.SINGLE if "utf-8" in way) * 2
+_PYTHON = tuple(oracle.PYTHON)
+_STREAMS = tuple(oracle.STREAMS)
+_STREAM_SHARE = 0.06
+_PYTHON_SHARE = 0.02
+_SECOND_SHARE = 0.15
+_FRAME = 0x95
 
-class Inert:
-    """What every name stands for: takes anything, does nothing."""
-
-    def __new__(cls, *args: object, **kwargs: object) -> Inert:
-        return object.__new__(cls)
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
-    def append(self, value: object) -> None:
-        pass
-
-    def extend(self, values: object) -> None:
-        pass
-
-    def add(self, value: object) -> None:
-        pass
+Ours = Callable[[bytes], Seen]
 
 
-class Recorder(pickle.Unpickler):
-    def __init__(self, file: io.IOBase, encoding: str) -> None:
-        super().__init__(file, encoding=encoding)  # type: ignore[arg-type]
-        self.asked: set[tuple[str, str]] = set()
-
-    def find_class(self, module: str, name: str) -> type:
-        self.asked.add((module, name))
-        return type("Inert", (Inert,), {})
-
-    def persistent_load(self, key: object) -> Inert:
-        return Inert()
+def ours(raw: bytes) -> Seen:
+    """What the machine saw in one pickle."""
+    whole = trace(BytesSource(raw, 0), 0, LIMITS, member="")
+    return _seen((whole, *whole.alternates))
 
 
-def oracle(raw: bytes, encoding: str, *, peek: bool) -> set[tuple[str, str]]:
-    file: io.IOBase = io.BytesIO(raw)
-    if peek:
-        file = io.BufferedReader(file)  # type: ignore[type-var]
-    recorder = Recorder(file, encoding)
-    # A broken pickle: what was asked for before counts.
-    with contextlib.suppress(Exception):
-        recorder.load()
-    return recorder.asked
+def ours_of_file(raw: bytes) -> Seen:
+    """What the whole reader saw, the report's names come from these traces."""
+    traces = read(BytesSource(raw, 0), LIMITS).traces
+    return _seen([one for trace in traces for one in (trace, *trace.alternates)])
 
 
-def ours(raw: bytes) -> set[tuple[str, str]]:
-    whole = trace(BytesSource(raw, 0), 0, _LIMITS, member="")
-    return {
-        (use.target.module, use.target.name)
-        for one in (whole, *whole.alternates)
-        for use in one.imports
-    }
+def _seen(traces: Iterable[Trace]) -> Seen:
+    seen = Seen()
+    for one in traces:
+        seen.limited |= any(odd.code.startswith("limit.") for odd in one.oddities)
+        for use in one.imports:
+            seen.names.add((use.target.module, use.target.name))
+        for extension in one.extensions:
+            seen.names.add(_name(extension))
+        for call in one.calls:
+            if isinstance(call.callee, (Global, Extension)):
+                seen.called.add(_name(call.callee))
+        for mutation in one.mutations:
+            target: Value = mutation.target
+            if isinstance(target, Call):
+                target = target.callee
+            if isinstance(target, (Global, Extension)):
+                seen.changed.add(_name(target))
+    return seen
 
 
-_MODULES = (b"os", b"posix", b"collections", b"torch._utils", b"\xc3\xa9", b"a.b")
-_NAMES = (b"system", b"OrderedDict", b"x.y", b"_rebuild_tensor_v2")
-_NUMBERS = (
-    b"0",
-    b"1",
-    b"00",
-    b"01",
-    b"0x1",
-    b"-7",
-    b" 1",
-    b"+1",
-    b"017",
-    b"0o17",
-    b"12345678901234567890",
-    b"1_0",
-    b"0b1",
-    b"",
-    b"09",
-    b"1\0x",
-    b"-0",
-    b"0x",
-    b"1 ",
-)
-_STRINGS = (
-    b"'os'",
-    b'"system"',
-    b"'\\x6fs'",
-    b"'o\\163'",
-    b"'\\",
-    b"'a\\'b'",
-    b"x",
-    b"'caf\xc3\xa9'",
-    b"''",
-    b"'",
-    b"'o\\\ns'",
-)
-_COMMON = (
-    "MARK", "POP", "DUP", "TUPLE", "EMPTY_TUPLE", "STACK_GLOBAL", "REDUCE", "MEMOIZE", "BUILD",
-    "GLOBAL", "SHORT_BINUNICODE", "BINGET", "BINPUT", "STRING", "FRAME", "INST", "OBJ", "POP_MARK",
-)  # fmt: skip
+def _name(value: Global | Extension) -> Name:
+    if isinstance(value, Global):
+        return value.module, value.name
+    return EXTENSIONS.get(value.code, ("extension", str(value.code)))
 
 
-def _argument(rng: random.Random, name: str, shape: Shape) -> bytes:
-    if name == "FRAME":
-        return struct.pack("<Q", rng.choice((0, 3, 7, 20, 60)))
-    if shape is Shape.LINE:
-        if name in ("GET", "PUT"):
-            return rng.choice((b"0", b"1", b"2", b" 1", b"-1", b"x", b"1_0")) + b"\n"
-        pool = (
-            _STRINGS
-            if name == "STRING"
-            else _NUMBERS
-            if name != "UNICODE"
-            else (b"os", b"\\u006fs")
-        )
-        return rng.choice(pool) + b"\n"
-    if shape is Shape.LINES:
-        return rng.choice(_MODULES) + b"\n" + rng.choice(_NAMES) + b"\n"
-    word = rng.choice((*_MODULES, *_NAMES, b"", b"\xff", b"x" * rng.randrange(40)))
-    lengths = {
-        Shape.COUNTED1: "<B", Shape.COUNTED4: "<I", Shape.COUNTED4S: "<i", Shape.COUNTED8: "<Q",
-    }  # fmt: skip
-    if shape in lengths:
-        return struct.pack(lengths[shape], len(word)) + word
-    if shape is Shape.U1:
-        return bytes([rng.randrange(6)])
-    if shape is Shape.U2:
-        return struct.pack("<H", rng.randrange(300))
-    if shape in (Shape.I4, Shape.U4):
-        return struct.pack("<I", rng.randrange(_HIGHEST_INDEX))
-    return rng.randbytes({Shape.U8: 8, Shape.F8: 8}.get(shape, 0))
+def missed(theirs: Seen, mine: Seen) -> str:
+    """What of theirs is not among ours, in words; empty where nothing is."""
+    for what, wanted, there in (
+        ("asked for", theirs.names, mine.names),
+        ("called", theirs.called, mine.called),
+        ("changed", theirs.changed, mine.changed),
+    ):
+        # No name is empty: only the machine in Python asks for one, where a line has no end.
+        left = [name for name in wanted - there if all(name) and not _alike(name, there)]
+        if left:
+            return f"{what}: {left}"
+    return ""
 
 
-def _grown(rng: random.Random) -> bytes:
-    """A pickle by the grammar of opcodes, though seldom one that makes sense."""
-    parts = [CODES["PROTO"] + bytes([rng.randrange(6)])] if rng.random() < 0.7 else []
-    every = list(OPS.values())
-    for _ in range(rng.randrange(2, 40)):
-        op = OPS[CODES[rng.choice(_COMMON)][0]] if rng.random() < 0.6 else rng.choice(every)
-        parts.append(CODES[op.name] + _argument(rng, op.name, op.shape))
-    return b"".join(parts) + CODES["STOP"]
+def _alike(name: Name, there: set[Name]) -> bool:
+    """Whether a name is ours in other words: made at load time, or bytes that are not ASCII, which
+    latin-1 reads otherwise (an ASCII name reads the same to all, so none can hide in them)."""
+    forms = {name}
+    if not (name[0].isascii() and name[1].isascii()):
+        forms.add((_as_utf8(name[0]), _as_utf8(name[1])))
+    return any(
+        (module in (COMPUTED, form[0])) and (attribute in (COMPUTED, form[1]))
+        for module, attribute in there
+        for form in forms
+    )
 
 
-def _sensible(rng: random.Random) -> bytes:
-    """A pickle that C reads far into: names by memo, through frames and past odd numbers."""
-
-    def word(raw: bytes) -> bytes:
-        return rng.choice((
-            CODES["SHORT_BINUNICODE"] + bytes([len(raw)]) + raw,
-            CODES["STRING"] + b"'" + raw + b"'\n",
-            CODES["BINUNICODE"] + struct.pack("<I", len(raw)) + raw,
-        ))  # fmt: skip
-
-    parts = [CODES["PROTO"] + b"\4"]
-    for _ in range(rng.randrange(1, 5)):
-        if rng.random() < 0.4:
-            parts.append(CODES["FRAME"] + struct.pack("<Q", rng.randrange(40)))
-        module, name = rng.choice((b"os", b"posix")), rng.choice((b"system", b"popen"))
-        slot = bytes([rng.randrange(4)])
-        put, get = CODES["BINPUT"] + slot, CODES["BINGET"] + slot
-        parts += rng.choice((
-            [word(module), put, CODES["POP"], get, word(name), CODES["STACK_GLOBAL"]],
-            [word(module), CODES["MARK"], word(name), CODES["DUP"], CODES["POP_MARK"],
-             word(name), CODES["STACK_GLOBAL"]],
-            [CODES["GLOBAL"] + module + b"\n" + name + b"\n"],
-            [CODES["INT"] + rng.choice(_NUMBERS) + b"\n"],
-            [CODES["MARK"], word(name), CODES["INST"] + module + b"\n" + name + b"\n"],
-        ))  # fmt: skip
-        if rng.random() < 0.5:
-            parts.append(rng.choice((CODES["MEMOIZE"], CODES["POP"], CODES["TUPLE1"], b"")))
-    return b"".join(parts) + CODES["STOP"]
+def _as_utf8(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
-def _mutated(rng: random.Random, raw: bytes) -> bytes:
-    changed = bytearray(raw)
-    for _ in range(rng.randrange(1, 4)):
-        at = rng.randrange(len(changed))
-        match rng.randrange(4):
-            case 0:
-                changed[at] = rng.randrange(256)
-            case 1:
-                changed.insert(at, rng.choice(list(OPS)))
-            case 2 if len(changed) > 2:
-                del changed[at]
-            case _:
-                del changed[max(at, 1) :]
-    return bytes(changed)
+class Failed(Exception):
+    """A case in which we saw less than the unpickler."""
 
 
-def cases(seed: int, count: int) -> list[bytes] | None:
-    """The first pickle on which we miss a name, with that name; None if there is none."""
-    rng = random.Random(seed)
-    for _ in range(count):
-        raw = rng.choice((_grown, _sensible))(rng)
-        if rng.random() < 0.5:
-            raw = _mutated(rng, raw)
-        seen = ours(raw)
-        for encoding in ("ASCII", "utf-8"):
-            for peek in (False, True):
-                missed = oracle(raw, encoding, peek=peek) - seen
-                if missed:
-                    return [raw, repr((missed, encoding, peek)).encode()]
-    return None
+class _Batch:
+    """Cases out of one seed, and what became of them."""
+
+    def __init__(self, seed: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self._grower = Grower(seed)
+        self._random = self._grower.random
+
+    def run(self, cases: int) -> None:
+        for _ in range(cases):
+            if self._random() < _STREAM_SHARE:
+                self._stream(self._grower.stream())
+            else:
+                self._single(self._grower.pickle())
+
+    def _single(self, raw: bytes) -> None:
+        counts = self.counts
+        counts["executed"] += 1
+        ways = [_SINGLE[int(self._random() * len(_SINGLE))]]
+        # Readers part at frames: two of them then, and sometimes anyway.
+        if _FRAME in raw or self._random() < _SECOND_SHARE:
+            ways.append(_SINGLE[int(self._random() * len(_SINGLE))])
+        python = self._random() < _PYTHON_SHARE
+        witnesses = [(way, self._witness(oracle.SINGLE[way], raw)) for way in dict.fromkeys(ways)]
+        reached = any(seen.names for _, seen in witnesses)
+        if python:
+            counts["also in Python"] += 1
+            way = _PYTHON[int(self._random() * len(_PYTHON))]
+            witnesses.append((way, self._witness(oracle.PYTHON[way], raw)))
+        self._compare(raw, witnesses, ours, reached)
+
+    def _stream(self, raw: bytes) -> None:
+        self.counts["executed"] += 1
+        self.counts["streams"] += 1
+        way = _STREAMS[int(self._random() * len(_STREAMS))]
+        seen = self._witness(oracle.STREAMS[way], raw)
+        self._compare(raw, [(way, seen)], ours_of_file, bool(seen.names))
+
+    def _witness(self, load: Load, raw: bytes) -> Seen:
+        seen, exhausted = witness(load, raw)
+        self.counts["loads"] += 1
+        self.counts["out of memory"] += exhausted
+        return seen
+
+    def _compare(
+        self, raw: bytes, witnesses: list[tuple[str, Seen]], look: Ours, reached: bool
+    ) -> None:
+        if not any(seen.names for _, seen in witnesses):
+            return
+        mine = look(raw)
+        for way, seen in witnesses:
+            if missed(seen, mine):
+                if not mine.limited:
+                    raise Failed(_told(raw, way, look))
+                self.counts["beyond a limit"] += 1
+        counts = self.counts
+        counts["reached a name"] += reached
+        counts["called"] += any(seen.called for _, seen in witnesses)
+        counts["changed"] += any(seen.changed for _, seen in witnesses)
+
+
+def _told(raw: bytes, way: str, look: Ours) -> str:
+    load = {**oracle.SINGLE, **oracle.PYTHON, **oracle.STREAMS}[way]
+
+    def words(cut: bytes) -> str:
+        mine = look(cut)
+        return "" if mine.limited else missed(witness(load, cut)[0], mine)
+
+    small = smaller(raw, lambda cut: bool(words(cut)))
+    return f"{way}: {words(small)}\n{small.hex()}\nof {raw.hex()}"
+
+
+def smaller(raw: bytes, fails: Callable[[bytes], bool]) -> bytes:
+    """The case without what it does not need in order to fail."""
+    step = len(raw) // 2
+    while step:
+        at = 0
+        while at < len(raw):
+            cut = raw[:at] + raw[at + step :]
+            if fails(cut):
+                raw = cut
+            else:
+                at += step
+        step //= 2
+    return raw
+
+
+def _child(sender: Connection, seed: str, cases: int) -> None:
+    warnings.simplefilter("ignore")
+    room = _resident() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    oracle.prepare()
+    batch = _Batch(seed)
+    try:
+        batch.run(cases)
+        failure = ""
+    except Failed as error:
+        failure = str(error)
+    sender.send((batch.counts, failure))
+    sender.close()
+
+
+def _resident() -> int:
+    """Bytes of address space that the process has now."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    return int(pages) * resource.getpagesize()
+
+
+def run(seed: str, cases: int, tell: Callable[[str], None] = print) -> int:
+    """All cases, batch by batch; 0 if none failed."""
+    context = multiprocessing.get_context("fork")
+    totals: Counter[str] = Counter()
+    began = told = time.monotonic()
+    for number in range(-(-cases // BATCH)):
+        size = min(BATCH, cases - number * BATCH)
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(target=_child, args=(sender, f"{seed}/{number}", size))
+        child.start()
+        sender.close()
+        try:
+            counts, failure = receiver.recv()
+        except EOFError:
+            child.join()
+            tell(f"batch {seed}/{number} of {size} died with {child.exitcode}")
+            return 1
+        child.join()
+        totals += counts
+        now = time.monotonic()
+        if failure:
+            tell(f"MISMATCH in batch {seed}/{number}: {failure}")
+            return 1
+        if now - told > _PROGRESS:
+            told = now
+            tell(_line(totals, seed, now - began))
+    tell(f"every name seen: {_line(totals, seed, time.monotonic() - began)}")
+    return 0
+
+
+def _line(totals: Counter[str], seed: str, seconds: float) -> str:
+    counts = ", ".join(f"{what} {totals[what]:,}" for what in totals)
+    rate = totals["executed"] / max(seconds, 0.001)
+    return f"seed {seed}: {counts}; {seconds:,.0f} s, {rate:,.0f} cases/s"
 
 
 def main() -> int:
-    warnings.simplefilter("ignore")
-    seed, count = int(sys.argv[1]), int(sys.argv[2])
-    missed = cases(seed, count)
-    print(missed if missed else f"{count} cases, every name seen")
-    return 1 if missed else 0
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", default="1")
+    given = parser.parse_args()
+    return run(given.seed, given.cases, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
