@@ -16,12 +16,14 @@ _SHOWN = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.source.is_dir():
+    whole = arguments.target.suffix == ".safetensors" and not arguments.target.is_dir()
+    if arguments.source.is_dir() and not whole:
         from scanner.cli import converting_folders
 
         return converting_folders.run(arguments, options_of(arguments))
-    with opened(arguments.source):
-        pass  # A missing source is a mistake in the command, not a refusal.
+    if not arguments.source.is_dir():
+        with opened(arguments.source):
+            pass  # A missing source is a mistake in the command, not a refusal.
     options = options_of(arguments)
     if arguments.dry_run:
         conversion = convert.foresee(arguments.source, arguments.target, options)

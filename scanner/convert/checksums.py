@@ -28,7 +28,8 @@ class Verification(AbstractContextManager["Verification"]):
     wait for the end. The error, if any, is raised on leaving."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
-        unique = {id(piece.tensor.storage): piece.tensor.storage for piece in pieces}
+        read = (source.tensor for piece in pieces for source in piece.sources)
+        unique = {id(tensor.storage): tensor.storage for tensor in read}
         promised = [storage for storage in unique.values() if storage.crc32 is not None]
         self._stored = [item for item in promised if item.source.file_offset is not None]
         self._deflated = [item for item in promised if item.source.file_offset is None]

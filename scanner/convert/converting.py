@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import scanner
 from scanner import reading, safety
-from scanner.convert import addons, leaves, plan, prune, repair, writing
+from scanner.convert import addons, leaves, originals, plan, prune, repair, writing
 from scanner.convert.checksums import Verification
 from scanner.convert.layout import lay_out
-from scanner.convert.options import Options
+from scanner.convert.options import Dropped, Options
 from scanner.convert.plan import Piece, Plan
 from scanner.errors import EngineError, FileError, Refused
 from scanner.limits import MIB, Limits
@@ -28,12 +29,29 @@ _LEFT_ALONE = (Format.GGUF,)
 _GROWTH = 4
 
 
-def convert(
-    source: int, target: int, vae: int | None, options: Options, limits: Limits, tell: Tell
-) -> Json:
-    """Read, judge and convert the open file ``source`` into the open file ``target``.
+class Part(NamedTuple):
+    """An open file of the source, and what comes before its tensors' names."""
+
+    prefix: str
+    fd: int
+
+
+class Sources(NamedTuple):
+    """Everything that is read: the model in one file or several, and another VAE."""
+
+    parts: tuple[Part, ...]
+    vae: int | None = None
+    dropped: tuple[Dropped, ...] = ()
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [*(part.fd for part in self.parts), *([] if self.vae is None else [self.vae])]
+
+
+def convert(sources: Sources, target: int, options: Options, limits: Limits, tell: Tell) -> Json:
+    """Read, judge and convert the open files into the open file ``target``.
     Raises Refused, FileError or EngineError."""
-    whole = _decided(source, vae, options, limits)
+    whole = _decided(sources, options, limits)
     try:
         with Verification(whole.pieces):
             written, kept = writing.write(
@@ -49,10 +67,10 @@ def convert(
     }
 
 
-def foresee(source: int, vae: int | None, options: Options, limits: Limits) -> Json:
+def foresee(sources: Sources, options: Options, limits: Limits) -> Json:
     """What ``convert`` would write, found out without writing or reading a weight. A cast that
     does not fit comes out only when it is made. Raises what ``convert`` does."""
-    whole = _decided(source, vae, options, limits)
+    whole = _decided(sources, options, limits)
     return {
         "dropped": [asdict(item) for item in whole.dropped],
         "weights": whole.weights,
@@ -61,15 +79,41 @@ def foresee(source: int, vae: int | None, options: Options, limits: Limits) -> J
     }
 
 
-def _decided(source: int, vae: int | None, options: Options, limits: Limits) -> Plan:
-    table = readable_table(source, limits)
-    whole = planned(table, source, options)
-    if vae is not None:
-        replacement = plan.of_table(readable_table(vae, limits), vae)
+def _decided(sources: Sources, options: Options, limits: Limits) -> Plan:
+    source = _source(sources, limits)
+    whole = planned(source, options)
+    if sources.vae is not None:
+        replacement = plan.of_table(readable_table(sources.vae, limits), sources.vae)
         whole = repair.swap_vae(whole, replacement.pieces)
     whole = writing.with_precision(whole, options.precision)
-    _bound(whole, table)
+    _bound(whole, source)
     return whole
+
+
+def _source(sources: Sources, limits: Limits) -> Plan:
+    """All that the source holds, under the names of a single file."""
+    first, *others = sources.parts
+    if not others and not first.prefix:
+        return _part(first, limits)
+    pieces: dict[str, Piece] = {}
+    dropped = list(sources.dropped)
+    for part in sources.parts:
+        read = _part(part, limits)
+        dropped += [replace(item, name=part.prefix + item.name) for item in read.dropped]
+        for piece in read.pieces:
+            name = part.prefix + piece.name
+            if name in pieces:
+                raise Refused("convert.name", f"two files hold a tensor called {name!r}")
+            pieces[name] = replace(piece, name=name)
+    whole = Plan(tuple(pieces.values()), dropped=tuple(dropped))
+    # Shards of one component alone keep their names, as a file of that component would.
+    return originals.single_file(whole) if first.prefix else whole
+
+
+def _part(part: Part, limits: Limits) -> Plan:
+    table = readable_table(part.fd, limits)
+    whole = addons.rename(plan.of_table(table, part.fd), table)
+    return whole.with_metadata(leaves.as_metadata(table.leaves))
 
 
 def readable_table(fd: int, limits: Limits) -> TensorTable:
@@ -85,11 +129,9 @@ def readable_table(fd: int, limits: Limits) -> TensorTable:
     return read.table
 
 
-def planned(table: TensorTable, fd: int, options: Options) -> Plan:
-    """What the options make of the table."""
-    whole = addons.rename(plan.of_table(table, fd), table)
-    kept = leaves.as_metadata(table.leaves)
-    whole = whole.with_metadata({**kept, **options.metadata, **_maker()})
+def planned(source: Plan, options: Options) -> Plan:
+    """What the options make of the source."""
+    whole = source.with_metadata({**options.metadata, **_maker()})
     if options.prune:
         whole = prune.prune(whole, options.weights)
     if options.position_ids:
@@ -101,8 +143,9 @@ def _maker() -> dict[str, str]:
     return {"format": "pt", "weighhouse.converter": scanner.__version__}
 
 
-def _bound(whole: Plan, table: TensorTable) -> None:
-    storages = {id(tensor.storage): tensor.storage.nbytes for tensor in table}
+def _bound(whole: Plan, source: Plan) -> None:
+    read = (item.tensor.storage for piece in source.pieces for item in piece.sources)
+    storages = {id(storage): storage.nbytes for storage in read}
     size = writing.size_of(whole)
     if size > _GROWTH * sum(storages.values()) + MIB:
         raise FileError("convert.too_large", f"the tensors would take {size} bytes", size=size)

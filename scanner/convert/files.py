@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from scanner import sandbox
-from scanner.convert import converting
+from scanner.convert import converting, folders
+from scanner.convert.converting import Part, Sources
+from scanner.convert.folders import Folder, FolderPart
 from scanner.convert.options import Conversion, Dropped, Options
 from scanner.errors import EngineError, FileError, Refused
 from scanner.limits import DEFAULT, GIB, Limits
@@ -29,17 +31,19 @@ def to_file(
     limits: Limits = DEFAULT,
     progress: Tell | None = None,
 ) -> Conversion:
-    """Convert the file ``source`` to the safetensors file ``target``, in jailed children; an
-    existing target is replaced. Raises Refused (``convert.refused`` for a malicious or unreadable
-    source), FileError or EngineError, and then leaves no target and nothing half written."""
+    """Convert ``source`` to the safetensors file ``target``, in jailed children; an existing
+    target is replaced. A folder is one model in several files (``folders.look``).
+
+    Raises Refused (``convert.refused`` for a malicious or unreadable source), FileError or
+    EngineError, and then leaves no target and nothing half written."""
     with ExitStack() as stack:
-        read, vae = _sources(stack, source, options)
+        sources = _sources(stack, source, options)
         if target.exists() and target.samefile(source):
             raise Refused("convert.same_file", "the target is the source")
         if target.is_dir():
             raise EngineError("convert.target", f"{target} is a folder; name the file to write")
         temporary, written = stack.enter_context(_temporary(target))
-        told = _convert(read, written, vae, options, limits, progress)
+        told = _convert(sources, written, options, limits, progress)
         checked = _check(written, told, options, limits, progress)
         temporary.replace(target)
         _sync_folder(target.parent)
@@ -52,34 +56,33 @@ def foresee(
     """What ``to_file`` would answer, with nothing written. Raises what it would raise of the
     source; whether the target can be written is not tried."""
     with ExitStack() as stack:
-        read, vae = _sources(stack, source, options)
+        sources = _sources(stack, source, options)
 
         def work(_tell: Tell) -> Json:
-            return converting.foresee(read, vae, options, limits)
+            return converting.foresee(sources, options, limits)
 
-        descriptors = [read, *([] if vae is None else [vae])]
-        told = _object(sandbox.run(work, limits=limits, descriptors=descriptors))
+        told = _object(sandbox.run(work, limits=limits, descriptors=sources.descriptors))
     return _conversion(source, target, told, told)
 
 
-def _sources(stack: ExitStack, source: Path, options: Options) -> tuple[int, int | None]:
-    read = stack.enter_context(_opened(source))
-    return read, None if options.vae is None else stack.enter_context(_opened(options.vae))
+def _sources(stack: ExitStack, source: Path, options: Options) -> Sources:
+    """Everything to read, open until the stack unwinds."""
+    whole = Folder((FolderPart("", source),), ())
+    if source.is_dir():
+        whole = folders.look(source)
+    parts = [Part(part.prefix, stack.enter_context(_opened(part.path))) for part in whole.parts]
+    vae = None if options.vae is None else stack.enter_context(_opened(options.vae))
+    return Sources(tuple(parts), vae, whole.dropped)
 
 
 def _convert(
-    read: int,
-    written: int,
-    vae: int | None,
-    options: Options,
-    limits: Limits,
-    progress: Tell | None,
+    sources: Sources, written: int, options: Options, limits: Limits, progress: Tell | None
 ) -> dict[str, Json]:
     def work(tell: Tell) -> Json:
-        return converting.convert(read, written, vae, options, limits, tell)
+        return converting.convert(sources, written, options, limits, tell)
 
-    size = os.fstat(read).st_size
-    descriptors = [read, written, *([] if vae is None else [vae])]
+    size = sum(os.fstat(part.fd).st_size for part in sources.parts)
+    descriptors = [*sources.descriptors, written]
     # One thread beside the copying one checks what was promised.
     room = 4 * size + limits.inflated_bytes + GIB
     run = partial(sandbox.run, limits=limits, progress=progress, threads=True, file_bytes=room)

@@ -16,7 +16,8 @@ from scanner.tensors import Leaf, Tensor, TensorTable
 class Piece:
     """One tensor of the target. ``tensor`` says where its values come from; ``fd`` is the file
     they are in; ``dtype`` differs from the tensor's when it is cast. ``values`` are bytes that we
-    made ourselves and stand in for the tensor's."""
+    made ourselves and stand in for the tensor's. ``parts`` are pieces whose bytes follow one
+    another in this one; ``tensor`` is then the first one's."""
 
     name: str
     tensor: Tensor
@@ -25,6 +26,17 @@ class Piece:
     shape: tuple[int, ...]
     swapped: bool = False
     values: bytes | None = None
+    parts: tuple[Piece, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Piece, ...]:
+        """The pieces that bytes are copied from: the parts, or the piece itself."""
+        return self.parts or (self,)
+
+    def cast(self, dtype: str) -> Piece:
+        """The same values in another dtype."""
+        parts = tuple(part.cast(dtype) for part in self.parts)
+        return replace(self, dtype=dtype, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from scanner.convert import casting, gather
 from scanner.convert.layout import Layout, Placed, lay_out, nbytes
@@ -45,6 +44,12 @@ class _Writer:
     def _write(self, placed: Placed) -> None:
         piece, tensor = placed.piece, placed.piece.tensor
         if not placed.size:
+            return
+        if piece.parts:
+            start = placed.start
+            for part in piece.parts:
+                self._write(Placed(part, start, nbytes(part)))
+                start += nbytes(part)
             return
         if piece.values is not None:
             write_all(self._target, piece.values, placed.start)
@@ -106,23 +111,23 @@ def with_precision(plan: Plan, precision: Precision) -> Plan:
     if to is None:
         return plan
     return plan.keeping(
-        replace(piece, dtype=to) if piece.dtype in casting.CASTABLE else piece
-        for piece in plan.pieces
+        piece.cast(to) if piece.dtype in casting.CASTABLE else piece for piece in plan.pieces
     )
 
 
 def fits(piece: Piece) -> bool:
     """Whether no finite value of the piece becomes infinite."""
     try:
-        for _ in _values(piece):
-            pass
+        for part in piece.sources:
+            for _ in _values(part):
+                pass
     except casting.Overflow:
         return False
     return True
 
 
 def uncast(piece: Piece) -> Piece:
-    return replace(piece, dtype=piece.tensor.dtype)
+    return piece.cast(piece.tensor.dtype)
 
 
 def write(
