@@ -9,9 +9,20 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from registry import catalogue, serving
-from registry.models import ApiToken, Artifact, Event, Model, Preview, StepRun, User, Version
+from registry import catalogue, policies, serving
+from registry.models import (
+    ApiToken,
+    Artifact,
+    Event,
+    Model,
+    Notice,
+    Preview,
+    StepRun,
+    User,
+    Version,
+)
 from registry.models.catalogue import MOST_TRIGGER_WORDS
+from registry.pipeline import reinspection
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
 
 
@@ -136,6 +147,7 @@ class UploadedManyOut(serializers.Serializer[Any]):
 class ArtifactOut(UploadedOut):
     format = serializers.CharField(source="blob.format", read_only=True)
     verdict = serializers.SerializerMethodField(help_text="Null until the file was inspected.")
+    policy = serializers.SerializerMethodField(help_text="What the verdict was found under.")
     servable = serializers.SerializerMethodField(help_text="Whether a download is allowed now.")
     report_url = serializers.SerializerMethodField()
     download_url = serializers.SerializerMethodField()
@@ -143,12 +155,15 @@ class ArtifactOut(UploadedOut):
     class Meta(UploadedOut.Meta):
         fields = (
             *UploadedOut.Meta.fields,
-            "format", "verdict", "servable", "downloads", "report_url", "download_url",
+            "format", "verdict", "policy", "servable", "downloads", "report_url", "download_url",
         )  # fmt: skip
         read_only_fields = fields
 
     def get_verdict(self, artifact: Artifact) -> str | None:
         return artifact.blob.verdict or None
+
+    def get_policy(self, artifact: Artifact) -> str | None:
+        return artifact.blob.policy or None
 
     def get_servable(self, artifact: Artifact) -> bool:
         return serving.refusal(artifact) is None
@@ -222,10 +237,29 @@ class ProblemOut(serializers.Serializer[Any]):
     step = serializers.CharField()
 
 
+class SafetyOut(serializers.Serializer[Any]):
+    """What the version's verdict rests on."""
+
+    verdict = serializers.CharField(allow_null=True, help_text="The worst of its uploads'.")
+    policy = serializers.CharField(
+        allow_null=True, help_text="The policy of that verdict; null where files differ in it."
+    )
+    policy_in_force = serializers.CharField(allow_null=True)
+
+
+class ReinspectionOut(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(
+        choices=("none", "due", "running", "failed"),
+        help_text="failed: the earlier verdict stands, and a person is asked.",
+    )
+
+
 class VersionOut(serializers.ModelSerializer[Version]):
     model = serializers.CharField(source="model.slug", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
     trigger_words = serializers.ListField(child=serializers.CharField(), read_only=True)
+    safety = serializers.SerializerMethodField()
+    reinspection = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     problem = serializers.SerializerMethodField(help_text="Why a person is needed, or null.")
     artifacts = serializers.SerializerMethodField()
@@ -237,8 +271,8 @@ class VersionOut(serializers.ModelSerializer[Version]):
         model = Version
         fields = (
             "id", "name", "model", "stage", "stage_since", "progress", "problem", "kind", "base",
-            "precision", "verdict", "notes", "trigger_words", "created_by", "created_at",
-            "published_at", "artifacts", "previews", "events", "url",
+            "precision", "verdict", "safety", "reinspection", "notes", "trigger_words",
+            "created_by", "created_at", "published_at", "artifacts", "previews", "events", "url",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -255,6 +289,20 @@ class VersionOut(serializers.ModelSerializer[Version]):
             "state": live.state,
             "activity": live.activity,
         }
+
+    @extend_schema_field(SafetyOut)
+    def get_safety(self, version: Version) -> dict[str, object]:
+        used = version.artifacts.values_list("blob__policy", flat=True)
+        found = set(used.order_by().distinct())
+        return {
+            "verdict": version.verdict or None,
+            "policy": (found.pop() or None) if len(found) == 1 else None,
+            "policy_in_force": policies.in_force() or None,
+        }
+
+    @extend_schema_field(ReinspectionOut)
+    def get_reinspection(self, version: Version) -> dict[str, object]:
+        return {"state": reinspection.state_of(version)}
 
     @extend_schema_field(ProblemOut(allow_null=True))
     def get_problem(self, version: Version) -> Any:
@@ -315,6 +363,41 @@ class MeOut(serializers.ModelSerializer[User]):
     def get_token(self, user: User) -> Any:
         token = self.context["request"].auth
         return TokenOut(token).data if isinstance(token, ApiToken) else None
+
+
+class NoticeOut(serializers.ModelSerializer[Notice]):
+    version = serializers.IntegerField(source="version_id", read_only=True, allow_null=True)
+    link = serializers.SerializerMethodField(help_text="A page of the portal, or null.")
+
+    class Meta:
+        model = Notice
+        fields = ("id", "at", "kind", "subject", "text", "note", "version", "link", "read_at")
+        read_only_fields = fields
+
+    def get_link(self, notice: Notice) -> str | None:
+        if not notice.link or not notice.version_id:
+            return None
+        return str(self.context["request"].build_absolute_uri(notice.link))
+
+
+class ReadOut(serializers.Serializer[Any]):
+    read = serializers.IntegerField(help_text="How many were unread.")
+
+
+class PolicyProgressOut(serializers.Serializer[Any]):
+    """How far every stored file has been inspected under the policy in force."""
+
+    policy = serializers.CharField(allow_blank=True, help_text="Empty before it is known.")
+    since = serializers.DateTimeField(allow_null=True)
+    percent = serializers.IntegerField()
+    under_way = serializers.BooleanField()
+    total = serializers.IntegerField(help_text="Files in use that were ever inspected.")
+    done = serializers.IntegerField()
+    left = serializers.IntegerField()
+    running = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Given up after three attempts.")
+    worse = serializers.IntegerField()
+    better = serializers.IntegerField()
 
 
 class ErrorOut(serializers.Serializer[Any]):

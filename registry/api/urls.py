@@ -9,7 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 # Registers what it tells drf-spectacular.
 from registry.api import schema  # noqa: F401
-from registry.api.views import account, artifacts, lookup, models, versions
+from registry.api.views import account, artifacts, lookup, models, notices, policy, versions
 
 
 class SizeConverter:
@@ -43,6 +43,11 @@ _ADDRESSES: tuple[tuple[str, Any, str], ...] = (
     ("previews/<int:pk>/<picture_size:size>", artifacts.Picture, "preview"),
     ("lookup/<str:hash>", lookup.Lookup, "lookup"),
     ("me", account.Me, "me"),
+    ("notices", notices.Notices, "notices"),
+    ("notices/read", notices.ReadNotices, "read-notices"),
+    ("notices/<int:pk>/read", notices.ReadNotice, "read-notice"),
+    ("policy", policy.PolicyProgress, "policy"),
+    ("policy/retry", policy.RetryPolicy, "retry-policy"),
 )
 
 

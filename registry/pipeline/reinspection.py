@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from registry import lifecycle, policies, reports
 from registry.errors import EngineError, UserError
-from registry.models import Artifact, Blob, Policy, Reinspection, Report, StepRun, User
+from registry.models import Artifact, Blob, Policy, Reinspection, Report, StepRun, User, Version
 from registry.pipeline import leases, steps, verdicts
 from registry.pipeline.leases import ATTEMPTS, LIVE, RING_AGAIN, RING_AGAIN_BUSY, LeaseLost
 from registry.states import EventKind, RunState, Stage, Step
@@ -117,11 +117,24 @@ def failed(policy: str) -> QuerySet[Reinspection]:
     return rows.exclude(blob__policy=policy, anew=False).select_related("blob")
 
 
-def of_blobs(digests: Iterable[str]) -> QuerySet[Reinspection]:
+def of_blobs(digests: Iterable[str] | QuerySet[Any, Any]) -> QuerySet[Reinspection]:
     """What is under way, or failed, of these blobs under the policy in force."""
     states = [RunState.WAITING, RunState.RUNNING, RunState.FAILED]
     rows = Reinspection.objects.filter(policy=policies.in_force(), blob__in=digests)
     return rows.filter(state__in=states)
+
+
+def state_of(version: Version) -> str:
+    """none, due, running or failed."""
+    judged = version.artifacts.exclude(blob__policy="")
+    policy = policies.in_force()
+    states = set(of_blobs(judged.values("blob")).values_list("state", flat=True))
+    if RunState.RUNNING in states:
+        return "running"
+    if RunState.FAILED in states:
+        return "failed"
+    stale = policy and judged.exclude(blob__policy=policy).exists()
+    return "due" if stale or RunState.WAITING in states else "none"
 
 
 def due(limit: int, *, patient: bool = True) -> list[Reinspection]:

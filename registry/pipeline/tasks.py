@@ -24,7 +24,7 @@ def work(run_id: int) -> None:
     log.info("step.claimed", step=run.step, version=run.version_id, attempt=run.attempts)
     try:
         claim.finish(steps.TABLE[run.step](run.version, claim.beat))
-    except runs.LeaseLost:
+    except leases.LeaseLost:
         log.warning("step.lease_lost", step=run.step, version=run.version_id)
     except EngineError as error:
         log.warning("step.failed", step=run.step, version=run.version_id, code=error.code)

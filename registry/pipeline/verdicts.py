@@ -6,7 +6,7 @@ once; a better one is noted, and people are told where that is worth a look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ def _stop(version: Version, to: Stage, files: Sequence[Artifact], change: Change
     transaction.on_commit(lambda: places.settle(digests))
 
 
-def _data(change: Change) -> Mapping[str, Any] | Any:
+def _data(change: Change) -> dict[str, Any]:
     return {
         "sha256": change.blob.digest,
         "policy": change.report.policy,

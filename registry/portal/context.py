@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from registry import catalogue
+from registry import catalogue, notices
 from registry.models import User
 
 NAME = "Weighhouse"
@@ -26,5 +26,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "is_reviewer": reviewer,
         "is_admin": bool(person and person.is_admin),
         "waiting": SimpleLazyObject(catalogue.waiting_for_review) if reviewer else 0,
+        "unread": SimpleLazyObject(lambda: notices.unread(person)) if person else 0,
         "search_text": request.GET.get("search", ""),
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -205,7 +206,13 @@ class NoteForm(forms.Form):
 class ProfileForm(_UserForm):
     class Meta:
         model = User
-        fields = ["first_name", "last_name", "email"]
+        fields = ["first_name", "last_name", "email", "notices_by_mail"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.WEIGHHOUSE_MAIL:
+            # The site has no way to send any.
+            del self.fields["notices_by_mail"]
 
 
 class OwnPasswordForm(PasswordChangeForm):

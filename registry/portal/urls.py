@@ -6,7 +6,17 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from registry.portal.views import account, catalogue, files, people, review, uploads, versions
+from registry.portal.views import (
+    account,
+    catalogue,
+    files,
+    notices,
+    people,
+    policy,
+    review,
+    uploads,
+    versions,
+)
 
 app_name = "portal"
 
@@ -36,6 +46,11 @@ urlpatterns = [
     path("account/password/", account.password, name="password"),
     path("account/tokens/", account.add_token, name="add-token"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="revoke-token"),
+    path("notices/", notices.index, name="notices"),
+    path("notices/read/", notices.read_all, name="read-notices"),
+    path("notices/<int:pk>/", notices.follow, name="notice"),
+    path("policy/", policy.index, name="policy"),
+    path("policy/retry/", policy.retry, name="retry-policy"),
     path("people/", people.index, name="people"),
     path("people/add/", people.add, name="add-person"),
     path("people/<int:pk>/role/", people.change_role, name="change-role"),

@@ -211,7 +211,7 @@ def test_evidence_is_never_left_to_nginx() -> None:
     version = making.in_stage(Stage.QUARANTINED, verdict="malicious")
     artifact = version.artifacts.get()
     reviewer = making.person(Role.REVIEWER)
-    answer = _client(reviewer).get(f"/api/v1/artifacts/{artifact.pk}/evidence")
+    answer = _client(reviewer).post(f"/api/v1/artifacts/{artifact.pk}/evidence")
     assert "X-Accel-Redirect" not in answer
     assert hashlib.sha256(_bytes(answer)).hexdigest() == artifact.blob_id
     assert Download.objects.get().evidence

@@ -15,7 +15,8 @@ from registry import blobs, reviews, uploads
 from registry.errors import UserError
 from registry.models import Blob, Version
 from registry.pipeline import places, runs
-from registry.pipeline.runs import LeaseLost, Outcome
+from registry.pipeline.leases import LeaseLost
+from registry.pipeline.runs import Outcome
 from registry.states import Role, RunState, Stage
 from tests.registry import making
 

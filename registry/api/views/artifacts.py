@@ -82,9 +82,11 @@ class Evidence(Endpoint):
     @extend_schema(
         operation_id="artifacts_evidence",
         summary="The bytes as evidence, whatever the verdict; reviewers, journalled",
-        responses={**_BYTES, **errors(404)},
+        request=None,
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **errors(404)},
     )
-    def get(self, request: Request, pk: int) -> HttpResponseBase:
+    # Not GET: each time is written into the journal.
+    def post(self, request: Request, pk: int) -> HttpResponseBase:
         artifact = serving.evidence(member(request), pk)
         return downloads.respond(request._request, artifact, evidence=True)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from registry.models import Preview, Report, Version
 from registry.portal.presenters import words
@@ -78,6 +78,8 @@ def _why(version: Version, finding: str, newcomer: bool) -> str:
         return words.visible(f"Held: {detail}")
     if finding:
         return finding
+    if version.stage == Stage.QUARANTINED:
+        return "Quarantined once; what was found then is no longer found"
     return "First upload by this person" if newcomer else "Every version is approved by a person"
 
 
@@ -85,17 +87,17 @@ def _worst_findings(versions: list[Version]) -> dict[int, str]:
     """Version → the sentence of its gravest finding, and how many more there are."""
     found = (
         Report.objects.filter(
+            policy=F("blob__policy"),
             blob__artifacts__version__in=versions,
             blob__artifacts__role=ArtifactRole.UPLOAD,
         )
-        .order_by("created_at", "id")
-        .values_list("blob__artifacts__version", "blob_id", "data__safety__findings")
+        .order_by("id")
+        .values_list("blob__artifacts__version", "data__safety__findings")
     )
-    # A later report on the same blob replaces the earlier one.
-    newest = {(version, digest): findings or [] for version, digest, findings in found}
     gathered: dict[int, list[Mapping[str, str]]] = {}
-    for (version, _), findings in newest.items():
-        gathered.setdefault(version, []).extend(f for f in findings if f["severity"] in _SEVERE)
+    for version, findings in found:
+        grave = [finding for finding in findings or [] if finding["severity"] in _SEVERE]
+        gathered.setdefault(version, []).extend(grave)
     return {version: _sentence(findings) for version, findings in gathered.items() if findings}
 
 

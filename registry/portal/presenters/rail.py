@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import F
+
 from registry.models import Event, Report, Review, SmokeTest, StepRun, Version
 from registry.portal.presenters import words
 from registry.states import ArtifactRole, EventKind, RunState, Stage, Step
@@ -117,6 +119,9 @@ def _place_present(
         at = max(1, reached)
         stops[at] = Stop(stops[at].name, "refused", f"quarantined{person}")
     elif stage is Stage.REJECTED:
+        if reached < 1 and any(move.to == Stage.QUARANTINED for move in moves):
+            # What was quarantined on inspection was inspected, and got no further.
+            stops[1] = Stop(stops[1].name, "refused", _joined("quarantined", _findings(version)))
         stops[4] = Stop(stops[4].name, "refused", f"rejected{person}")
     elif stage is Stage.WITHDRAWN:
         stops[5] = Stop(stops[5].name, "refused", f"withdrawn{person}")
@@ -174,14 +179,15 @@ def _received(version: Version, moves: Sequence[Event]) -> str:
 
 
 def _findings(version: Version) -> str:
-    newest: dict[str, int] = {}
     uploads = version.artifacts.filter(role=ArtifactRole.UPLOAD).values("blob_id")
-    found = Report.objects.filter(blob__in=uploads).order_by("created_at", "id")
-    for digest, findings in found.values_list("blob_id", "data__safety__findings"):
-        newest[digest] = sum(f.get("severity") != "note" for f in findings or [])
-    if not newest:
+    found = Report.objects.filter(blob__in=uploads, policy=F("blob__policy"))
+    counts = [
+        sum(finding.get("severity") != "note" for finding in findings or [])
+        for findings in found.values_list("data__safety__findings", flat=True)
+    ]
+    if not counts:
         return ""
-    total = sum(newest.values())
+    total = sum(counts)
     return words.counted(total, "finding") if total else "no findings"
 
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
+
 from registry import catalogue
 from registry.catalogue import Visitor
 from registry.models import Artifact, Decision, Report, Review, User, Version
 from registry.portal.presenters import actions as action_view
+from registry.portal.presenters import again as again_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, words
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
@@ -35,6 +38,8 @@ class VersionPage:
     journal: tuple[journal.Line, ...]
     #: The decision that put the version where it is, when the uploader has to act on it.
     returned: Review | None
+    #: What there is to say of its being inspected once more.
+    again: again_view.Again | None
 
 
 def page(version: Version, user: Visitor) -> VersionPage:
@@ -62,6 +67,7 @@ def page(version: Version, user: Visitor) -> VersionPage:
         decisions=decisions,
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
+        again=again_view.view(version, artifacts, insider=insider),
     )
 
 
@@ -94,9 +100,9 @@ def _is_insider(user: Visitor, version: Version) -> bool:
 
 
 def _reports(artifacts: Sequence[Artifact]) -> dict[str, Report]:
-    """The newest report of each blob."""
+    """The report that counts, of each blob."""
     digests = {artifact.blob_id for artifact in artifacts}
-    found = Report.objects.filter(blob__in=digests).order_by("created_at", "id")
+    found = Report.objects.filter(blob__in=digests, policy=F("blob__policy"))
     return {report.blob_id: report for report in found}
 
 

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from registry import catalogue
+from registry.pipeline import reinspection
 from registry.portal.access import reviewers
 from registry.portal.presenters import queue as queue_view
 
@@ -23,6 +24,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     shown = queue_view.filtered(everything, chosen).prefetch_related("previews")
     page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
     context = {
+        "progress": reinspection.progress(),
         "page": page,
         "rows": queue_view.rows(page.object_list),
         "tabs": queue_view.tabs(everything, chosen),

@@ -219,10 +219,13 @@ def test_evidence_is_for_reviewers_and_journalled(caller: Caller) -> None:
     artifact = version.artifacts.get()
     path = f"/api/v1/artifacts/{artifact.pk}/evidence"
     owner = caller(version.model.owner)
-    assert owner.get(path).json()["code"] == "access.denied"
+    assert owner.post(path).json()["code"] == "access.denied"
     refused = owner.get(f"/api/v1/artifacts/{artifact.pk}/download")
     assert (refused.status_code, refused.json()["code"]) == (403, "quarantined")
-    answer = caller(making.person(Role.REVIEWER)).get(path)
+    reviewer = caller(making.person(Role.REVIEWER))
+    # A look-ahead or a crawler must not write into the journal.
+    assert reviewer.get(path).status_code == 405
+    answer = reviewer.post(path)
     assert b"".join(answer.streaming_content)
     assert version.events.filter(kind="evidence").count() == 1
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from registry import blobs, uploads
 from registry.models import Blob, Event, StepRun, Version
 from registry.pipeline import leases, runs
-from registry.pipeline.runs import Claim, LeaseLost, Outcome
+from registry.pipeline.leases import LeaseLost
+from registry.pipeline.runs import Claim, Outcome
 from registry.states import RunState, Stage
 from tests.registry import making
 

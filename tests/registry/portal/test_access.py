@@ -16,12 +16,12 @@ from tests.registry.portal.conftest import signed_in
 pytestmark = pytest.mark.django_db
 
 OPEN_TO_ALL = {"sign-in", "sign-out"}
-FOR_REVIEWERS = {"review", "evidence"}
+FOR_REVIEWERS = {"review", "evidence", "policy", "retry-policy"}
 FOR_ADMINS = {"people", "add-person", "change-role", "change-active", "reset-password"}
 POSTED = {
     "delete-model", "delete-version", "add-files", "remove-file", "act", "evidence", "profile",
     "password", "add-token", "revoke-token", "add-person", "change-role", "change-active",
-    "reset-password",
+    "reset-password", "notice", "read-notices", "retry-policy",
 }  # fmt: skip
 NAMES = [pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern)]
 _SAMPLES = {"slug": "x", "pk": 1, "artifact": 1, "action": "publish", "name": "x", "size": "small"}
@@ -56,7 +56,9 @@ def test_reviewers_do_not_manage_people(reviewer: Client, name: str) -> None:
     assert ask(reviewer, name) == 403
 
 
-@pytest.mark.parametrize("name", ["catalogue", "upload", "review", "account", "people"])
+@pytest.mark.parametrize(
+    "name", ["catalogue", "upload", "review", "account", "people", "notices", "policy"]
+)
 def test_an_admin_opens_every_page(admin: Client, name: str) -> None:
     assert ask(admin, name) == 200
 
