@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scanner.weights import prepare
@@ -26,32 +27,41 @@ _NORMAL = 0x3880_0000  # 2**-14, the smallest normal fp16
 _REBIAS = (0xFFF - (112 << 23)) & 0xFFFF_FFFF
 #: Added to a small float it pushes out of the fraction what fp16 has no subnormal for.
 _MAGIC, _MAGIC_BITS = 0.5, 0x3F00_0000
+#: Numbers at a time: what is worked out on the way stays in the second-level cache.
+_SLICE = 32 * 1024
 
 
 def _of_singles(bits: Array) -> Array:
     numpy = prepare()
+    halves: Array = numpy.empty(len(bits), numpy.uint16)
+    for start in range(0, len(bits), _SLICE):
+        part = bits[start : start + _SLICE]
+        halves[start : start + _SLICE] = _slice(part, numpy)
+    return halves
+
+
+def _slice(bits: Array, numpy: ModuleType) -> Array:
     word = numpy.uint32
-    magnitudes = bits & word(0x7FFF_FFFF)
+    magnitudes: Array = bits & word(0x7FFF_FFFF)
     # Ties go to even: one more is added where the last place that stays is odd.
-    rounded = magnitudes >> word(13)
+    rounded: Array = magnitudes >> word(13)
     rounded &= word(1)
     rounded += magnitudes
     rounded += word(_REBIAS)
     rounded >>= word(13)
-    tiny = magnitudes < word(_NORMAL)
-    if tiny.any():
+    if int(magnitudes.min()) < _NORMAL:
+        tiny = numpy.flatnonzero(magnitudes < word(_NORMAL))
         sums = magnitudes[tiny].view(numpy.float32) + numpy.float32(_MAGIC)
         rounded[tiny] = sums.view(word) - word(_MAGIC_BITS)
-    huge = int(magnitudes.max(initial=0)) >= _OVERFLOW
-    if huge:
+    most = int(magnitudes.max())
+    if most >= _OVERFLOW:
         rounded[magnitudes >= word(_OVERFLOW)] = _INFINITY
     signs = bits >> word(16)
     signs &= word(0x8000)
     rounded |= signs
-    if huge:
+    if most > _SINGLE_INFINITY:
         rounded[magnitudes > word(_SINGLE_INFINITY)] = _NAN
-    halves: Array = rounded.astype(numpy.uint16)
-    return halves
+    return rounded
 
 
 def _of_halves(bits: Array) -> Array:
