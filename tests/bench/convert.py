@@ -1,0 +1,83 @@
+"""Conversion against copying and hashing: ``python -m tests.bench.convert [--dir D] [--times N]``.
+
+Makes a 4.27 GB fp32 checkpoint (SD1.5's exact key set, random values) and measures as whole
+processes, in turn: ``cp`` followed by fsync, our convert, torch.load + save_file, mmap + save_file;
+then hashlib's sha256 of the file against our ingest (sha256 + safety + identity + convert), with all
+digests as well. About 14 GB of disk, warm page cache where memory allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import full_size, runs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_COPY = 'set -e; cp "$1" "$2"; sync "$2"'
+_LOAD = """
+import sys, torch
+from safetensors.torch import save_file
+state = torch.load(sys.argv[1], map_location="cpu", weights_only=True, mmap=sys.argv[3] == "mmap")
+save_file(state["state_dict"], sys.argv[2])
+"""
+_SHA256 = """
+import hashlib, sys
+with open(sys.argv[1], "rb") as file:
+    print(hashlib.file_digest(file, "sha256").hexdigest())
+"""
+#: What a file goes through when it comes in, as the shell would do it.
+_INGEST = 'set -e; "$0" -m scanner inspect "$1" --json --only {sections}; {digest}' \
+    '"$0" -m scanner convert "$1" "$2" --json'  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", type=Path, help="where to work (14 GB); default: a temporary one")
+    parser.add_argument("--times", type=int, default=5, help="runs of each command that count")
+    parser.add_argument("--no-torch", action="store_true", help="leave torch's two ways out")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="convert-", dir=arguments.dir))
+    try:
+        source, target = folder / "model.ckpt", folder / "model.safetensors"
+        print("making the checkpoint …", file=sys.stderr)
+        full_size.make(source)
+        print(f"{source.stat().st_size:,} bytes")
+        measure(source, target, arguments.times, torch=not arguments.no_torch)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(source: Path, target: Path, times: int, *, torch: bool) -> None:
+    python = sys.executable
+    commands: dict[str, list[str | Path]] = {
+        "cp, fsync": ["sh", "-c", _COPY, "sh", source, target],
+        "convert": [python, "-m", "scanner", "convert", source, target, "--json"],
+    }
+    if torch:
+        commands |= {
+            "torch.load, save_file": [python, "-c", _LOAD, source, target, "read"],
+            "torch.load(mmap), save_file": [python, "-c", _LOAD, source, target, "mmap"],
+        }
+    found = runs.side_by_side(commands, times=times, folder=ROOT)
+    print(runs.table(found, against="cp, fsync"))
+    ingest = _INGEST.format(sections="safety,identity", digest='sha256sum "$1"; ')
+    everything = _INGEST.format(sections="safety,identity,hashes", digest="")
+    found = runs.side_by_side(
+        {
+            "sha256 (hashlib)": [python, "-c", _SHA256, source],
+            "ingest: sha256, safety, identity, convert": ["sh", "-c", ingest, python, source, target],
+            "ingest with every digest": ["sh", "-c", everything, python, source, target],
+        },
+        times=times,
+        folder=ROOT,
+    )  # fmt: skip
+    print(runs.table(found, against="sha256 (hashlib)"))
+
+
+if __name__ == "__main__":
+    main()
