@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -41,6 +41,8 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
     (".dora_scale", "dora"), (".lora_magnitude_vector", "dora"),
     (".lora_magnitude_vector.weight", "dora"), (".lora_magnitude_vector.default.weight", "dora"),
     (".rescale", "scale"), (".scalar", "scale"), (".bias", "bias"),
+    # The first published trainer numbered its layers: "unet:0:up".
+    (":down", "down"), (":up", "up"),
 )  # fmt: skip
 _ALL = tuple(ending for ending, _ in _ENDINGS)
 #: Roles that other files have too, and so prove nothing.
@@ -54,12 +56,15 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("text_encoder_3.", "text_encoder_3"),
     ("text_encoder_2.", "text_encoder_2"), ("text_encoder.", "text_encoder"),
     ("text_encoders.clip_g.", "text_encoder_2"), ("text_encoders.clip_l.", "text_encoder"),
-    ("text_encoders.t5xxl.", "text_encoder_3"), ("te2_", "text_encoder_2"),
+    ("text_encoders.t5xxl.", "text_encoder_3"), ("clip_l.", "text_encoder"),
+    ("clip_g.", "text_encoder_2"), ("t5.", "text_encoder_3"), ("te2_", "text_encoder_2"),
+    ("text_encoder:", "text_encoder"),
     ("te1_", "text_encoder"), ("te_", "text_encoder"),
     ("lora_unet_", "unet"), ("lora_transformer_", "unet"), ("lora_prior_unet_", "unet"),
     ("oft_unet_", "unet"), ("unet.", "unet"), ("transformer.", "unet"),
     ("diffusion_model.", "unet"),
     ("model.diffusion_model.", "unet"), ("base_model.model.", "unet"), ("unet_", "unet"),
+    ("lycoris_", "unet"), ("unet:", "unet"),
 )  # fmt: skip
 
 
@@ -130,11 +135,30 @@ def modules(table: TensorTable) -> tuple[Module, ...]:
     return tuple(_module(name, held) for name, held in roles.items())
 
 
+#: The telling prefixes, wherever a renamed file has them.
+_INNER = re.compile(
+    r"lora_(te[123]?|unet|transformer)_|(?<![a-z])(unet|transformer|text_encoder(_[23])?)\."
+)
+
+
 def _module(name: str, roles: Mapping[str, Tensor]) -> Module:
+    held = _prefixed(name)
+    if held is None:
+        inner = _INNER.search(name)
+        held = _prefixed(name[inner.start() :]) if inner else None
+    prefix, target, rest = held or ("", "unet", name)
+    path = rest.replace(".", "_")
+    if path.startswith("text_model_"):
+        target = target if target.startswith("text") else "text_encoder"
+    return Module(name, target, prefix, path, roles)
+
+
+def _prefixed(name: str) -> tuple[str, str, str] | None:
+    """(prefix, target, rest) of a name that begins as one of ours do."""
     for prefix, target in _PREFIXES:
         if name.startswith(prefix):
-            return Module(name, target, prefix, name[len(prefix) :].replace(".", "_"), roles)
-    return Module(name, "unet", "", name.replace(".", "_"), roles)
+            return prefix, target, name[len(prefix) :]
+    return None
 
 
 # -- one layer -----------------------------------------------------------------------------------
@@ -254,40 +278,119 @@ def _naming(layers: tuple[Module, ...]) -> str:
     return "diffusers"
 
 
-#: Block names that only one family has.
-_FAMILIES: tuple[tuple[str, str], ...] = (
-    (r"^joint_blocks_", "sd3"),
-    (r"^(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
-    (r"^(net_)?blocks_\d+_(adaln_modulation|(cross|self)_attn_\w+_proj|mlp_layer)", "anima"),
-    (r"^blocks_\d+_(cross|self)_attn_[qkvo]$", "wan"),
-    (r"^transformer_blocks_\d+_(img|txt)_(mlp|mod)", "qwen"),
-    (r"^(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)", "z"),
-)  # fmt: skip
-_BLOCK = re.compile(r"^transformer_blocks_(\d+)_")
-_MMDIT = re.compile(r"^transformer_blocks_\d+_(attn|ff|norm1)")
+#: Block names that only one family has, where no UNet's block stands before them. The first that
+#: any layer has decides.
+_FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(r"(?:^|_)" + pattern), base)
+    for pattern, base in (
+        (r"(down|up)_blocks_\d+_\d+_(attention|kv_mapper|channelwise)", "stable-cascade"),
+        (r"(double|single)_stream_blocks_\d", "hidream"),
+        (r"joint_transformer_blocks_\d", "auraflow"),
+        (r"joint_blocks_\d", "sd3"),
+        (r"individual_token_refiner_", "hunyuan-video"),
+        (r"double_blocks_\d+_(img|txt)_mlp_fc[12]", "hunyuan-video"),
+        (r"double_blocks_(19|[2-9]\d)_", "hunyuan-video"),
+        (r"single_blocks_(3[89]|[4-9]\d)_", "hunyuan-video"),
+        (r"(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
+        (r"blocks_\d+_attn1_Wqkv", "hunyuan-dit"),
+        (r"blocks_\d+_(adaln_modulation|(cross|self)_attn_\w+_proj|mlp_layer)", "anima"),
+        (r"blocks_\d+_(cross|self)_attn_[qkvo]$", "wan"),
+        (r"transformer_blocks_\d+_(img|txt)_(mlp|mod)", "qwen"),
+        (r"(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)", "z"),
+    )
+)
+_UNET = re.compile(r"attentions_\d|(in|out)put_blocks_|middle_block_|mid_block_|_resnets_")
+_BLOCK = re.compile(r"(?:^|_)transformer_blocks_(\d+)_")
+_MMDIT = re.compile(r"(?:^|_)transformer_blocks_\d+_(attn_|ff|norm1)")
+#: Attention of its own and attention to the prompt, in blocks that no UNet has around them.
+_DIT = re.compile(r"(?:^|_)(transformer_)?blocks_\d+_attn[12]_")
 
 
 def _bases(layers: tuple[Module, ...]) -> tuple[set[str], tuple[str, ...]]:
     """The bases that remain possible, and why."""
     unet = [layer for layer in layers if layer.target == "unet"]
+    if any(_UNET.search(layer.path) for layer in unet):
+        return _stable_diffusion(unet, layers)
     for pattern, base in _FAMILIES:
-        found = re.compile(pattern)
-        if any(found.search(layer.path) for layer in unet):
+        if any(pattern.search(layer.path) for layer in unet):
             if base == "sd3":
                 return _sd3(unet)
-            return ({"flux2"} if base == "flux" and _is_flux2(unet) else {base}), (
-                f"blocks named as in {base}",
-            )
+            bases = _NARROWED[base](unet) if base in _NARROWED else {base}
+            return bases, (f"blocks named as in {' or '.join(sorted(bases))}",)
+    if any(_DIT.search(layer.path) for layer in unet):
+        return _dit(unet)
     if any(_MMDIT.search(layer.path) for layer in unet):
         return _mmdit(unet)
+    if any(layer.prefix == "unet:" for layer in unet):
+        return _numbered(unet)
     return _stable_diffusion(unet, layers)
+
+
+def _widths(unet: list[Module]) -> set[int]:
+    return {width for layer in unet for width in (inputs(layer), outputs(layer)) if width}
+
+
+def _flux(unet: list[Module]) -> set[str]:
+    # HunyuanVideo joins with an underscore where Flux has a dot.
+    if any(".img_attn_qkv" in layer.name for layer in unet):
+        return {"hunyuan-video"}
+    return {"flux2"} if _is_flux2(unet) else {"flux"}
+
+
+def _next(unet: list[Module]) -> set[str]:
+    """Z-Image is wider than Lumina 2."""
+    widths = _widths(unet)
+    if 3840 in {inputs(layer) for layer in unet}:
+        return {"z"}
+    return {"lumina2"} if 2304 in widths else {"z"} if 3840 in widths else {"lumina2", "z"}
+
+
+def _cosmos(unet: list[Module]) -> set[str]:
+    """Anima was made from the small Cosmos-Predict2; the large one is 5,120 wide."""
+    return {"cosmos"} if 5120 in _widths(unet) else {"anima"}
+
+
+_NARROWED: Mapping[str, Callable[[list[Module]], set[str]]] = {
+    "flux": _flux, "z": _next, "anima": _cosmos,
+}  # fmt: skip
+#: Width of the diffusion transformers whose blocks are named alike.
+_DIT_WIDTHS: Mapping[int, str] = {
+    1152: "pixart", 2048: "ltx", 4096: "ltx", 2240: "sana", 1408: "hunyuan-dit",
+    1920: "cogvideox",
+}  # fmt: skip
+
+
+def _dit(unet: list[Module]) -> tuple[set[str], tuple[str, ...]]:
+    """One stream with attention to the prompt: their width tells, or the prompt's."""
+    if not any(_BLOCK.search(layer.path) for layer in unet):
+        wide = 1408 in _widths(unet)
+        return {"hunyuan-dit" if wide else "wan"}, ("blocks named as diffusers does",)
+    if any("attn1_add_" in layer.path for layer in unet):
+        return {"mochi"}, ("a second stream in the first attention, as in Mochi",)
+    for layer in unet:
+        width = inputs(layer)
+        if re.search(r"attn1_to_[qkv]$", layer.path) and width:
+            if width == 3072:
+                return {"cogvideox", "mochi"}, ("attention 3,072 wide",)
+            base = _DIT_WIDTHS.get(width)
+            return ({base} if base else set()), (f"attention {width:,} wide",)
+    return set(), ("transformer blocks of an unknown width",)
+
+
+def _numbered(unet: list[Module]) -> tuple[set[str], tuple[str, ...]]:
+    """Layers without names: the prompt's width is among those that they read."""
+    widths = {inputs(layer) for layer in unet}
+    for width, base in ((2048, "sdxl"), (1024, "sd2"), (768, "sd1")):
+        if width in widths:
+            return {base}, (f"layers that read {width} features",)
+    return set(_EVERY), ("layers without names",)
 
 
 def _is_flux2(unet: list[Module]) -> bool:
     """Flux.2's feed-forward layers are wider than Flux's at the same or another width."""
     for layer in unet:
         width, out = inputs(layer), outputs(layer)
-        if re.search(r"single_blocks_\d+_linear1$", layer.path) and width and out:
+        if layer.path.endswith("_linear1") and "single_blocks_" in layer.path and width and out:
             return out == 9 * width
         if re.search(r"double_blocks_\d+_(img|txt)_mlp_0$", layer.path) and width and out:
             return out == 6 * width
@@ -319,9 +422,13 @@ def _mmdit(unet: list[Module]) -> tuple[set[str], tuple[str, ...]]:
         and (width := inputs(layer)) is not None
     }
     # Flux has 19 of these blocks, Qwen-Image 60.
-    deep = any(int(index) >= 19 for layer in unet for index in _BLOCK.findall(layer.path))
-    if 3072 in widths and deep:
+    blocks = {int(index) for layer in unet for index in _BLOCK.findall(layer.path)}
+    if 3072 in widths and max(blocks, default=0) >= 19:
         return {"qwen"}, ("attention 3,072 wide in more blocks than Flux has",)
+    if 3072 in widths and any(layer.prefix == "lora_unet_" for layer in unet):
+        return {"qwen"}, ("attention 3,072 wide; kohya's name for Flux's blocks is another",)
+    if 3072 in widths and blocks == set(range(19)):
+        return {"flux"}, ("attention 3,072 wide in as many blocks as Flux has",)
     if 3072 in widths:
         # diffusers puts "transformer." before Flux's blocks; Qwen's trainers put nothing.
         return {"flux", "qwen"}, ("attention 3,072 wide",)
@@ -335,6 +442,8 @@ _DEEP = re.compile(r"_transformer_blocks_[1-9]")
 _WIDE = re.compile(
     r"^(down_blocks_0_attentions|up_blocks_3_|input_blocks_[12]_1_|output_blocks_(9|10|11)_)"
 )
+#: Nothing in a miniature is wider.
+_MINI = 1024
 _EVERY = frozenset({"sd1", "sd2", "sdxl"})
 
 
@@ -350,6 +459,8 @@ def _stable_diffusion(
     if contexts:
         width = contexts.most_common(1)[0][0]
         base = CONTEXTS.get(width)
+        if base == "sd1-mini" and max(_widths(unet)) > _MINI:
+            base = None
         return ({base} if base else set()), (f"cross-attention reads {width} features",)
     possible: set[str] = set(_EVERY)
     evidence: list[str] = []

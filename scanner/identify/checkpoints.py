@@ -45,7 +45,7 @@ def find(table: TensorTable, census: Census) -> Found | None:
         kind=_kind(census, model),
         base=base,
         candidates=_candidates(base, bases, model),
-        variant=_variant(census),
+        variant=_variant(table, census),
         prediction=prediction,
         components=_components(census, base),
         ema=_ema(census),
@@ -89,12 +89,17 @@ def _candidates(base: str | None, bases: tuple[str, ...], model: Part | None) ->
     return FAMILIES[base].releases if model is not None and base in FAMILIES else ()
 
 
-def _variant(census: Census) -> str | None:
-    for component in ("unet", "ema"):
-        part = census.part(component)
-        if part is not None and part.variant is not None:
-            return part.variant
-    return None
+def _variant(table: TensorTable, census: Census) -> str | None:
+    """What the input channels say, and what stands in the text encoder's place."""
+    part = census.part("unet") or census.part("ema")
+    if part is None or part.variant is None:
+        return None
+    if any(tensor.name == "cc_projection.weight" for tensor in table):
+        return "zero123"
+    seen = census.part("image_encoder")
+    if seen and seen.prefix.startswith("cond_stage_model.") and part.variant == "text-to-image":
+        return "image-variation"
+    return part.variant
 
 
 def _ema(census: Census) -> str:
@@ -145,18 +150,14 @@ def _conflicts(census: Census, base: str | None, model: Part | None) -> tuple[st
     return tuple(
         f"The {part.component} is {part.architecture.name}, which no released {base} model has."
         for part in census.parts
-        if part is not model and part.architecture.bases and base not in _family(part)
+        if part is not model and part.architecture.bases and not _lent(part, base)
     )
 
 
-def _family(part: Part) -> set[str]:
-    """Bases whose models hold this part; the refiner and the upscaler borrow theirs."""
-    bases = set(part.architecture.bases)
-    if part.architecture.name == "openclip-g":
-        bases.add("sdxl-refiner")
-    if part.architecture.name == "openclip-h":
-        bases.add("sd-x4-upscaler")
-    return bases
+def _lent(part: Part, base: str) -> bool:
+    """Whether models of the base hold this part, or borrow it from the family they came from."""
+    family = FAMILIES.get(base)
+    return bool({base, *(family.lenders if family else ())} & set(part.architecture.bases))
 
 
 # -- prediction ----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from scanner.identify.small import CONTEXTS
 from scanner.report import Embedding, Hypernetwork
 from scanner.tensors import Tensor, TensorTable
 
-#: An embedding file holds one tensor an encoder.
-_MOST_TENSORS = 8
+#: An embedding file holds one tensor an encoder, or one a token.
+_MOST_TENSORS = 256
 
 #: Names of the vectors by the encoder that they are for.
 _ENCODERS: Mapping[str, str] = {
@@ -46,7 +46,9 @@ def embedding(table: TensorTable) -> Found | None:
     if any(not 1 <= len(tensor.shape) <= 2 or tensor.shape[-1] == 0 for tensor in tensors):
         return None
     named = {tensor.name: tensor for tensor in tensors}
-    encoders = {_ENCODERS[name]: tensor for name, tensor in named.items() if name in _ENCODERS}
+    encoders = {
+        _encoder(name, tensor): tensor for name, tensor in named.items() if name in _ENCODERS
+    }
     if encoders and len(encoders) == len(tensors):
         return _several(table, encoders)
     if all(_TOKEN.fullmatch(name) for name in named):
@@ -56,6 +58,11 @@ def embedding(table: TensorTable) -> Found | None:
     if len(tensors) == 1 and "." not in lone.name and lone.shape[-1] in CONTEXTS:
         return _single(table, tensors)
     return None
+
+
+def _encoder(name: str, tensor: Tensor) -> str:
+    """Trainers count the encoders: Flux's second is T5, SDXL's the larger CLIP."""
+    return "t5xxl" if tensor.shape[-1] == 4096 else _ENCODERS[name]
 
 
 def _vectors(tensor: Tensor) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from scanner.identify.architectures import table as architectures
 from scanner.identify.architectures.blueprint import Blueprint, Shape
@@ -22,7 +23,8 @@ _LEAST = 4
 
 #: Quantised files carry scales beside their weights; they are part of the component they scale.
 SCALES = (".scale_weight", ".scale_input", ".weight_scale", ".input_scale", ".weight_scale_2",
-          ".comfy_quant", "scaled_fp8")  # fmt: skip
+          ".comfy_quant", "scaled_fp8", ".absmax", ".quant_map", ".quant_state.bitsandbytes__nf4",
+          ".quant_state.bitsandbytes__fp4", ".SCB", ".weight_format")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +94,77 @@ def _places(names: Mapping[str, Tensor]) -> set[tuple[str, str]]:
     return places
 
 
-def _below(names: Mapping[str, Tensor], prefix: str) -> dict[str, Shape]:
-    """Shapes by local name. A bare file has no prefix, so everything lies below it."""
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What lies below a prefix, by local name. A bare file has no prefix, so everything does.
+    ``packed`` are quantised tensors, whose shape is not the layer's."""
+
+    shapes: Mapping[str, Shape]
+    packed: Mapping[str, Tensor]
+    weighed: int
+
+
+def _below(names: Mapping[str, Tensor], prefix: str) -> _Local:
     length = len(prefix)
-    return {
-        name[length:]: tensor.shape for name, tensor in names.items() if name.startswith(prefix)
-    }
+    held = {name[length:]: tensor for name, tensor in names.items() if name.startswith(prefix)}
+    return _Local(
+        {name: tensor.shape for name, tensor in held.items()},
+        {name: tensor for name, tensor in held.items() if _is_packed(tensor)},
+        sum(not name.endswith(SCALES) for name in held),
+    )
 
 
-def _fitting(blueprint: Blueprint, local: Mapping[str, Shape]) -> int:
-    count = sum(local.get(name) == shape for name, shape in blueprint.shapes.items())
+def _is_packed(tensor: Tensor) -> bool:
+    return tensor.packed_bytes is not None or tensor.dtype in ("U8", "I8")
+
+
+def _holds(tensor: Tensor, shape: Shape) -> bool:
+    """Whether a quantised tensor may hold this many numbers: one an element, or two a byte."""
+    return prod(shape) in (tensor.numel, 2 * tensor.numel)
+
+
+def _fitting(blueprint: Blueprint, local: _Local) -> int:
+    held = local.shapes
+    count = len(blueprint.shapes.items() & held.items())
     for name, shapes in blueprint.alternatives.items():
-        count += name in blueprint.shapes and local.get(name) in shapes
+        count += name in blueprint.shapes and held.get(name) in shapes
+    for name, tensor in local.packed.items():
+        shape = blueprint.shapes.get(name)
+        count += shape is not None and shape != tensor.shape and _holds(tensor, shape)
     return count
 
 
-def _best(prefix: str, layout: str, local: Mapping[str, Shape]) -> _Match:
+def _best(prefix: str, layout: str, local: _Local) -> _Match:
     scored: list[tuple[int, int, int]] = []
-    for row in architectures.rows_of(layout):
+    for row in _ordered(layout, local):
         blueprint = architectures.blueprint(row)
-        scored.append((_fitting(blueprint, local), -len(blueprint.shapes), row))
+        expected = len(blueprint.shapes)
+        fitting = _fitting(blueprint, local)
+        scored.append((fitting, -expected, row))
+        if fitting == expected == local.weighed:
+            # Nothing is missing and nothing is left over: no other can fit as well.
+            scored = scored[-1:]
+            break
     # Of two that fit equally well, the one with less missing.
     scored.sort(key=lambda item: (-item[0], -item[1]))
-    fitting, expected, row = scored[0]
+    fitting, negative, row = scored[0]
     runner_up = (ARCHITECTURES[scored[1][2]].name, scored[1][0]) if len(scored) > 1 else None
-    weighed = sum(not name.endswith(SCALES) for name in local)
-    return _Match(row, prefix, fitting, -expected, weighed, runner_up)
+    return _Match(row, prefix, fitting, -negative, local.weighed, runner_up)
+
+
+def _ordered(layout: str, local: _Local) -> list[int]:
+    """The rows of the layout, those with the right telling tensor first: what fits wholly ends the
+    search, and a description costs milliseconds to make."""
+    return sorted(architectures.rows_of(layout), key=lambda row: not _told(row, local))
+
+
+def _told(row: int, local: _Local) -> bool:
+    telling = ARCHITECTURES[row].telling
+    return telling is None or local.shapes.get(telling[0]) == telling[1]
 
 
 def _matches(names: Mapping[str, Tensor]) -> list[_Match]:
-    below: dict[str, dict[str, Shape]] = {}
+    below: dict[str, _Local] = {}
     matches: list[_Match] = []
     for prefix, layout in sorted(_places(names)):
         if prefix not in below:
@@ -148,7 +191,7 @@ def _part(match: _Match, names: Mapping[str, Tensor], owner: Mapping[str, str]) 
                 missing.append(name)
             continue
         found.append(tensor)
-        if not blueprint.fits(local, tensor.shape):
+        if not blueprint.fits(local, tensor.shape) and not _unpacks(blueprint, local, tensor):
             misshapen.append(name)
     if len(found) - len(misshapen) < max(_LEAST, match.fitting // 2):
         return None
@@ -158,6 +201,11 @@ def _part(match: _Match, names: Mapping[str, Tensor], owner: Mapping[str, str]) 
         component, architecture, match.prefix, tuple(found), match.fitting, match.expected,
         tuple(missing), tuple(misshapen), match.runner_up, _variant(match, architecture, names),
     )  # fmt: skip
+
+
+def _unpacks(blueprint: Blueprint, local: str, tensor: Tensor) -> bool:
+    shape = blueprint.shapes.get(local)
+    return shape is not None and _is_packed(tensor) and _holds(tensor, shape)
 
 
 def _variant(match: _Match, architecture: Architecture, names: Mapping[str, Tensor]) -> str | None:
@@ -180,7 +228,8 @@ _NUMBERED: tuple[tuple[str, str], ...] = (
     ("embedders.0", "text_encoder"), ("cond_stage_model", "text_encoder"),
 )  # fmt: skip
 #: Order in which encoders without a telling prefix are counted.
-_ENCODERS = ("clip-l", "clip-mini", "openclip-h", "openclip-g", "t5-xxl")
+_ENCODERS = ("clip-l", "clip-mini", "openclip-h", "openclip-g", "t5-xxl",
+             "umt5-xxl")  # fmt: skip
 
 
 def _number(parts: list[Part]) -> Iterator[tuple[Part, str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from scanner.identify.architectures import depth, text, transformers, unet, vae
-from scanner.identify.architectures.blueprint import Blueprint, flattened
+from scanner.identify.architectures.blueprint import Blueprint, Shape, flattened
 from scanner.identify.architectures.text import Clip, Vision
 from scanner.identify.architectures.transformers import Flux, MMDiT
 from scanner.identify.architectures.unet import Naming, UNet
@@ -21,7 +21,8 @@ from scanner.identify.architectures.vae import VAE
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """One component in one layout. ``bases`` are the families it belongs to; more than one means
-    that its keys cannot tell them apart. ``variants`` reads the input channels of ``input``."""
+    that its keys cannot tell them apart. ``variants`` reads the input channels of ``input``;
+    ``telling`` is a tensor that few others have alike, to try the likely ones first."""
 
     name: str
     component: str
@@ -30,15 +31,18 @@ class Architecture:
     build: Callable[[], Blueprint]
     input: str | None = None
     variants: Mapping[int, str] = field(default_factory=dict)
+    telling: tuple[str, Shape] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What a whole checkpoint of a base holds, and which releases share its keys."""
+    """What a whole checkpoint of a base holds, and which releases share its keys. ``lenders`` are
+    the bases whose encoders and VAE it uses."""
 
     components: tuple[str, ...]
     releases: tuple[str, ...]
     prediction: str | None
+    lenders: tuple[str, ...] = ()
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -48,14 +52,22 @@ FAMILIES: Mapping[str, Family] = {
     "sd2": Family(("unet", "text_encoder", "vae"), ("sd2.0", "sd2.1"), None),
     "sdxl": Family(("unet", "text_encoder", "text_encoder_2", "vae"),
                    ("sdxl-1.0", "sdxl-turbo", "pony", "illustrious"), "epsilon"),
-    "sdxl-refiner": Family(("unet", "text_encoder", "vae"), (), "epsilon"),
-    "sd-x4-upscaler": Family(("unet", "text_encoder", "vae"), (), "v"),
+    "sdxl-refiner": Family(("unet", "text_encoder", "vae"), (), "epsilon", ("sdxl",)),
+    **{name: Family(("unet", "text_encoder", "text_encoder_2", "vae"), (), "epsilon", ("sdxl",))
+       for name in ("ssd-1b", "segmind-vega", "koala-700m", "koala-1b")},
+    **{name: Family(("unet", "text_encoder", "vae"), (), "epsilon", ("sd1",))
+       for name in ("small-sd", "tiny-sd")},
+    "kolors": Family(("unet", "text_encoder", "vae"), (), "epsilon", ("sdxl",)),
+    "sd-x4-upscaler": Family(("unet", "text_encoder", "vae"), (), "v", ("sd2",)),
     "sd3": Family(("unet", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"), (), "flow"),
     "sd3.5-medium": Family(
         ("unet", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"), (), "flow"),
     "sd3.5-large": Family(
         ("unet", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"), (), "flow"),
     "flux": Family(("unet", "text_encoder", "text_encoder_2", "vae"), (), "flow"),
+    # Named for the parts of theirs that are described here.
+    "flux2": Family(("unet", "text_encoder", "vae"), (), "flow"),
+    "wan": Family(("unet", "text_encoder", "vae"), (), "flow"),
 }  # fmt: skip
 
 _INPUTS = {4: "text-to-image", 9: "inpaint", 8: "pix2pix", 5: "depth"}
@@ -68,6 +80,15 @@ _SD2_UNCLIP_L = UNet(320, (1, 2, 4, 4), (1, 1, 1, 0), 1, 1024, vector=1536)
 _X4 = UNet(256, (1, 2, 2, 4), (0, 1, 1, 1), 1, 1024, inputs=(7,), classes=1000,
            cross_only=(0, 1, 2))  # fmt: skip
 _SDXL = UNet(320, (1, 2, 4), (0, 2, 10), 10, 2048, inputs=(4, 9, 8), vector=2816)
+_SSD = UNet(320, (1, 2, 4), (0, 2, 4), -1, 2048, vector=2816,
+            up_depths=((0, 0, 0), (2, 1, 1), (4, 4, 10)))  # fmt: skip
+_VEGA = UNet(320, (1, 2, 4), (0, 1, 2), -1, 2048, vector=2816,
+             up_depths=((0, 0, 0), (1, 1, 1), (2, 2, 2)))  # fmt: skip
+_KOALA_700M = UNet(320, (1, 2, 4), (0, 2, 5), None, 2048, blocks=1, vector=2816)
+_KOALA_1B = UNet(320, (1, 2, 4), (0, 2, 6), 6, 2048, blocks=1, vector=2816)
+_SMALL = UNet(320, (1, 2, 4, 4), (1, 1, 1, 0), None, 768, linear=False, blocks=1)
+_TINY_SD = UNet(320, (1, 2, 4), (1, 1, 1), None, 768, linear=False, blocks=1)
+_KOLORS = UNet(320, (1, 2, 4), (0, 2, 10), 10, 2048, inputs=(4, 9, 8), vector=5632, projected=4096)
 _REFINER = UNet(384, (1, 2, 4, 4), (0, 4, 4, 0), 4, 1280, vector=2560)
 
 #: (name, base, sizes, what every file of it is for, or None where the input channels say)
@@ -80,6 +101,14 @@ _UNETS: tuple[tuple[str, str, UNet, str | None], ...] = (
     ("sd-x4-upscaler", "sd-x4-upscaler", _X4, "upscale"),
     ("sdxl", "sdxl", _SDXL, None),
     ("sdxl-refiner", "sdxl-refiner", _REFINER, "refine"),
+    # Distilled from SDXL and SD1, and Kolors with its own encoder: their adapters fit no other.
+    ("ssd-1b", "ssd-1b", _SSD, None),
+    ("segmind-vega", "segmind-vega", _VEGA, None),
+    ("koala-700m", "koala-700m", _KOALA_700M, None),
+    ("koala-1b", "koala-1b", _KOALA_1B, None),
+    ("small-sd", "small-sd", _SMALL, None),
+    ("tiny-sd", "tiny-sd", _TINY_SD, None),
+    ("kolors", "kolors", _KOLORS, None),
 )
 
 _VAES: tuple[tuple[str, tuple[str, ...], VAE], ...] = (
@@ -88,6 +117,7 @@ _VAES: tuple[tuple[str, tuple[str, ...], VAE], ...] = (
     ("vae-x4", ("sd-x4-upscaler",), VAE(128, (1, 2, 4), 4)),
     ("vae-16ch", ("sd3", "sd3.5-medium", "sd3.5-large", "flux"),
      VAE(128, (1, 2, 4, 4), 16, quant=False)),
+    ("vae-32ch", ("flux2",), VAE(128, (1, 2, 4, 4), 32, quant=False)),
 )  # fmt: skip
 
 _L = Clip(768, 12, 3072)
@@ -104,6 +134,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...], str, Callable[[], Blueprint]], ...] = 
     ("openclip-h", ("sd2",), "open-clip", partial(text.open_clip, _H)),
     ("openclip-g", ("sdxl",), "open-clip", partial(text.open_clip, _G)),
     ("t5-xxl", (*_SD3S, "flux"), "t5", partial(text.t5, 4096, 24, 10240, 64, 32128)),
+    ("umt5-xxl", ("wan",), "t5", partial(text.umt5, 4096, 24, 10240, 64, 256384)),
 )
 
 _VISION_L = Vision(1024, 24, 4096, 14, 257, 768)
@@ -126,11 +157,13 @@ def _unets() -> tuple[Architecture, ...]:
             rows.append(Architecture(
                 name, "unet", f"{naming.value}-unet", (base,),
                 partial(unet.blueprint, sizes, naming), unet.first_convolution(naming), variants,
+                unet.telling(sizes, naming),
             ))  # fmt: skip
+        told, shape = unet.telling(sizes, Naming.LDM)
         rows.append(Architecture(
             name, "ema", "flat-unet", (base,),
             partial(_flat_unet, sizes), unet.first_convolution(Naming.LDM).replace(".", ""),
-            variants,
+            variants, (told.replace(".", ""), shape),
         ))  # fmt: skip
     return tuple(rows)
 
@@ -179,6 +212,8 @@ def _others() -> tuple[Architecture, ...]:
                      partial(text.open_both, _VISION_H, Clip(1024, 24, 4096))),
         Architecture("openclip-h-vision", "image_encoder", "open-vision", (),
                      partial(text.open_vision, _VISION_H)),
+        Architecture("clip-vision-l", "image_encoder", "open-vision", (),
+                     partial(text.open_vision, _VISION_L)),
         Architecture("dpt-hybrid", "depth_model", "dpt", ("sd2",), depth.blueprint),
     ]  # fmt: skip
     return tuple(rows)

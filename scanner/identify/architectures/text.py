@@ -140,3 +140,13 @@ def t5(width: int, layers: int, hidden: int, heads: int, vocabulary: int) -> Blu
     shapes["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = (32, heads)
     shapes["encoder.final_layer_norm.weight"] = (width,)
     return Blueprint(shapes, {"encoder.embed_tokens.weight": (vocabulary, width)})
+
+
+def umt5(width: int, layers: int, hidden: int, heads: int, vocabulary: int) -> Blueprint:
+    """T5's multilingual sister: every block has its own position bias."""
+    plain = t5(width, layers, hidden, heads, vocabulary)
+    biases: dict[str, Shape] = {
+        f"encoder.block.{index}.layer.0.SelfAttention.relative_attention_bias.weight": (32, heads)
+        for index in range(layers)
+    }
+    return Blueprint({**plain.shapes, **biases}, plain.optional)

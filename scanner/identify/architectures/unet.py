@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scanner.identify.architectures.blueprint import Blueprint, Named, affine, conv, linear
+from scanner.identify.architectures.blueprint import (
+    Blueprint,
+    Named,
+    Shape,
+    affine,
+    conv,
+    linear,
+)
 
 
 class Naming(StrEnum):
@@ -26,7 +33,8 @@ class UNet:
     channels: int
     mults: tuple[int, ...]
     depths: tuple[int, ...]
-    middle_depth: int
+    #: None where a distilled model has no middle, -1 where only its first ResNet block is left.
+    middle_depth: int | None
     context: int
     inputs: tuple[int, ...] = (4,)
     outputs: int = 4
@@ -39,6 +47,14 @@ class UNet:
     classes: int | None = None
     #: Levels whose first attention looks at the prompt too.
     cross_only: tuple[int, ...] = ()
+    #: Depths on the way up, one a ResNet block, where they are not those of the way down.
+    up_depths: tuple[tuple[int, ...], ...] | None = None
+    #: Width of the encoder whose output is projected to the prompt's width first.
+    projected: int | None = None
+
+    def rising(self, level: int, block: int) -> int:
+        """Transformer blocks after a ResNet block of the way up."""
+        return self.depths[level] if self.up_depths is None else self.up_depths[level][block]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +93,12 @@ def _down(unet: UNet) -> Iterator[_Block]:
 
 
 def _middle(unet: UNet) -> Iterator[_Block]:
+    if unet.middle_depth is None:
+        return
     channels = unet.channels * unet.mults[-1]
     yield _Block("res", "middle_block.0", "mid_block.resnets.0", channels, channels)
+    if unet.middle_depth < 0:
+        return
     yield _Block("attn", "middle_block.1", "mid_block.attentions.0", channels, channels,
                  unet.middle_depth)  # fmt: skip
     yield _Block("res", "middle_block.2", "mid_block.resnets.1", channels, channels)
@@ -101,13 +121,13 @@ def _up(unet: UNet) -> Iterator[_Block]:
         for block in range(unet.blocks + 1):
             yield _Block("res", f"output_blocks.{index}.0", f"up_blocks.{rank}.resnets.{block}",
                          channels + skips.pop(), outputs)  # fmt: skip
-            channels = outputs
-            if unet.depths[level]:
+            channels, depth = outputs, unet.rising(level, block)
+            if depth:
                 yield _Block("attn", f"output_blocks.{index}.1",
                              f"up_blocks.{rank}.attentions.{block}", channels, channels,
-                             unet.depths[level], level in unet.cross_only)  # fmt: skip
+                             depth, level in unet.cross_only)  # fmt: skip
             if level and block == unet.blocks:
-                slot = 2 if unet.depths[level] else 1
+                slot = 2 if depth else 1
                 yield _Block("conv", f"output_blocks.{index}.{slot}.conv",
                              f"up_blocks.{rank}.upsamplers.0.conv", channels, channels)  # fmt: skip
             index += 1
@@ -169,6 +189,8 @@ def _ends(unet: UNet, naming: Naming) -> Named:
         first, second = _VECTOR[naming]
         yield from linear(first, embedding, unet.vector)
         yield from linear(second, embedding, embedding)
+    if unet.projected is not None:
+        yield from linear("encoder_hid_proj", unet.context, unet.projected)
     if unet.classes is not None:
         yield "label_emb.weight" if ldm else "class_embedding.weight", (unet.classes, embedding)
     yield from affine("out.0" if ldm else "conv_norm_out", width)
@@ -181,9 +203,27 @@ _VECTOR = {
 }
 
 
+#: Where latent consistency models read the guidance scale.
+_GUIDED = {
+    Naming.LDM: "time_embed.cond_proj.weight",
+    Naming.DIFFUSERS: "time_embedding.cond_proj.weight",
+}
+
+
 def first_convolution(naming: Naming) -> str:
     """The tensor whose input channels tell inpainting, pix2pix and depth apart."""
     return "input_blocks.0.0.weight" if naming is Naming.LDM else "conv_in.weight"
+
+
+def telling(unet: UNet, naming: Naming) -> tuple[str, Shape]:
+    """The first layer that reads the prompt: its name says the level, its shape both widths."""
+    level = next(level for level, depth in enumerate(unet.depths) if depth)
+    index = 1 + level * (unet.blocks + 1)
+    place = (
+        f"input_blocks.{index}.1" if naming is Naming.LDM else f"down_blocks.{level}.attentions.0"
+    )
+    name = f"{place}.transformer_blocks.0.attn2.to_k.weight"
+    return name, (unet.channels * unet.mults[level], unet.context)
 
 
 def blueprint(unet: UNet, naming: Naming) -> Blueprint:
@@ -198,4 +238,5 @@ def blueprint(unet: UNet, naming: Naming) -> Blueprint:
                 shapes.update(conv(block.name(naming), block.outputs, block.inputs))
     first = first_convolution(naming)
     others = tuple((unet.channels, count, 3, 3) for count in unet.inputs[1:])
-    return Blueprint(shapes, alternatives={first: others} if others else {})
+    guided = _GUIDED[naming], (unet.channels, 256)
+    return Blueprint(shapes, dict([guided]), alternatives={first: others} if others else {})
