@@ -2,8 +2,8 @@
 
 Makes a 4.27 GB fp32 checkpoint (SD1.5's exact key set, random values) and measures as whole
 processes, in turn: ``cp`` followed by fsync, our convert, torch.load + save_file, mmap + save_file;
-then hashlib's sha256 of the file against our ingest (sha256 + safety + identity + convert), with all
-digests as well. About 14 GB of disk, warm page cache where memory allows.
+then hashlib's sha256 of the file against our ingest (sha256 + safety + identity + convert), with
+all digests as well. About 14 GB of disk, warm page cache where memory allows.
 """
 
 from __future__ import annotations
@@ -67,15 +67,13 @@ def measure(source: Path, target: Path, times: int, *, torch: bool) -> None:
     print(runs.table(found, against="cp, fsync"))
     ingest = _INGEST.format(sections="safety,identity", digest='sha256sum "$1"; ')
     everything = _INGEST.format(sections="safety,identity,hashes", digest="")
-    found = runs.side_by_side(
-        {
-            "sha256 (hashlib)": [python, "-c", _SHA256, source],
-            "ingest: sha256, safety, identity, convert": ["sh", "-c", ingest, python, source, target],
-            "ingest with every digest": ["sh", "-c", everything, python, source, target],
-        },
-        times=times,
-        folder=ROOT,
-    )  # fmt: skip
+    files: list[str | Path] = [python, source, target]
+    commands = {
+        "sha256 (hashlib)": [python, "-c", _SHA256, source],
+        "ingest: sha256, safety, identity, convert": ["sh", "-c", ingest, *files],
+        "ingest with every digest": ["sh", "-c", everything, *files],
+    }
+    found = runs.side_by_side(commands, times=times, folder=ROOT)
     print(runs.table(found, against="sha256 (hashlib)"))
 
 
