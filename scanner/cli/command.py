@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 all is well, 1 some file is not, 2 usage or our own failure.",
     )
     parser.add_argument("--version", action="version", version=f"weighhouse {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    # Told its name, argparse need not measure the terminal to make one up.
+    commands = parser.add_subparsers(prog=parser.prog, metavar="COMMAND", required=True)
     _inspect(commands.add_parser("inspect", help="what files are, and whether they are safe"))
     _convert(commands.add_parser("convert", help="write a file as safetensors"))
     _smoke(commands.add_parser("smoke", help="make a small picture with a model"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from textwrap import wrap
 from typing import TextIO
 
 _COLOURS = {
@@ -47,6 +46,8 @@ def folded(text: str, inset: int, width: int | None) -> list[str]:
     """``text`` in lines of at most ``width`` columns, all but the first inset."""
     if width is None or inset + len(text) <= width:
         return [text]
+    from textwrap import wrap  # only where a line is long
+
     room = max(width - inset, _NARROWEST)
     lines = wrap(text, room, break_on_hyphens=False, break_long_words=False)
     return [lines[0], *(" " * inset + line for line in lines[1:])] if lines else [text]

@@ -132,6 +132,7 @@ def _be_the_child(
         os.environ.clear()
         # A collection would touch, and so copy, every page that the parent shares with us.
         gc.freeze()
+        gc.enable()
         _held = jails.shut(jail)
         _answer(work, writer, largest)
         status = 0

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -55,6 +53,9 @@ class Jail(NamedTuple):
 @functools.cache
 def _libraries() -> tuple[str, ...]:
     """Folders that hold Python, its packages and the shared libraries."""
+    import site
+    import sysconfig
+
     found = [*_SYSTEM, sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()]
     found += [*site.getsitepackages(), *(path for path in sys.path if path)]
     # A link in sys.prefix may lead elsewhere: Landlock goes by where a file is.
