@@ -8,9 +8,11 @@ from scanner.extents import Extent
 from scanner.formats import detect
 from scanner.limits import Limits
 from scanner.opcodes.trace import Trace
-from scanner.report import Finding, Format
+from scanner.report import Finding, Format, Severity
 from scanner.source import Source
 from scanner.tensors import TensorTable
+
+_ORDER = (Severity.MALICIOUS, Severity.UNREADABLE, Severity.SUSPICIOUS, Severity.NOTE)
 
 
 class Reading(NamedTuple):
@@ -35,7 +37,14 @@ def read(source: Source, limits: Limits) -> Reading:
         traces=contents.traces,
         table=contents.table,
         extents=contents.extents,
-        findings=contents.findings[: limits.findings],
+        findings=_worst(contents.findings, limits.findings),
         source=source,
         data_offset=contents.data_offset,
     )
+
+
+def _worst(findings: tuple[Finding, ...], most: int) -> tuple[Finding, ...]:
+    """As many as a report holds: a thousand trifles must not push out what is grave."""
+    if len(findings) <= most:
+        return findings
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity))[:most])

@@ -63,6 +63,7 @@ ANOMALIES: dict[str, Anomaly] = {
     "zip-prefix": Anomaly(_SUSPICIOUS, "Bytes stand before the zip archive."),
     "zip-trailing": Anomaly(_SUSPICIOUS, "Bytes stand behind the zip archive."),
     "zip-comment": Anomaly(_SUSPICIOUS, "The archive or a member carries a comment."),
+    "zip-extra": Anomaly(_SUSPICIOUS, "A record carries a field that no zip writer makes."),
     "zip-duplicate": Anomaly(
         _SUSPICIOUS, "Two members share a name: readers disagree on which one counts."
     ),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
 from scanner.formats import pickles
 from scanner.formats.anomalies import finding
 from scanner.formats.contents import Contents, Place, gaps, moved, whole
 from scanner.opcodes.trace import Trace
-from scanner.report import Finding, Format
-from scanner.source import Source
+from scanner.report import Finding, Format, Severity
+from scanner.source import BytesSource, Source
 from scanner.tensors import TensorTable
 
-_ZEROS = 4096
+#: Gaps that are tried as files of their own; all of them are searched.
+_GAPS = 64
 
 
 class Collector:
@@ -24,6 +27,7 @@ class Collector:
         self.traces: list[Trace] = []
         self.findings: list[Finding] = []
         self.extents: list[Extent] = []
+        self._kept: Counter[Severity] = Counter()
 
     def note(
         self,
@@ -34,16 +38,17 @@ class Collector:
         offset: int | None = None,
         argument: str | None = None,
     ) -> None:
-        if len(self.findings) < self.place.limits.findings:
-            self.findings.append(
-                finding(
-                    rule,
-                    detail,
-                    member=member or self.place.member,
-                    offset=offset,
-                    argument=argument,
-                )
+        self._keep(
+            finding(
+                rule, detail, member=member or self.place.member, offset=offset, argument=argument
             )
+        )
+
+    def _keep(self, found: Finding) -> None:
+        """As many of each severity as a report holds: a thousand trifles push nothing out."""
+        self._kept[found.severity] += 1
+        if self._kept[found.severity] <= self.place.limits.findings:
+            self.findings.append(found)
 
     def failed(self, error: FileError, member: str = "", rule: str = "unreadable") -> None:
         """A part that could not be read: a limit that ran out, or a broken byte."""
@@ -52,7 +57,8 @@ class Collector:
 
     def absorb(self, contents: Contents) -> None:
         self.traces += contents.traces
-        self.findings += contents.findings
+        for found in contents.findings:
+            self._keep(found)
 
     def part(self, source: Source, name: str, at: int | None) -> Contents:
         """Reads a member as a file of its own. ``at`` is where its bytes lie in this container,
@@ -68,19 +74,39 @@ class Collector:
 
     def search(self, start: int, size: int, name: str) -> bool:
         """Looks for pickles in bytes that belong to nothing, or to a comment."""
-        window = self.source.window(start, size)
+        return self._search(self.source.window(start, size), name, start)
+
+    def search_bytes(self, data: bytes, name: str) -> bool:
+        """The same for bytes that were taken out of a record."""
+        return self._search(BytesSource(data), name, None)
+
+    def _search(self, window: Source, name: str, offset: int | None) -> bool:
         found = list(pickles.hidden(window, self.place.limits, self.place.label(name)))
         if found:
             self.traces += found
-            self.note("hidden-pickle", member=self.place.label(name), offset=start)
+            self.note("hidden-pickle", member=self.place.label(name), offset=offset)
         return bool(found)
 
+    def stray(self, start: int, size: int, name: str) -> None:
+        """Looks into bytes where none belong: they may be a file, or hold a pickle anywhere."""
+        contents = self.place.read_nested(self.source.window(start, size), name)
+        if contents.believable:
+            self.absorb(contents)
+        if contents.format is Format.PICKLE:
+            self.note("hidden-pickle", member=self.place.label(name), offset=start)
+        else:
+            self.search(start, size, name)
+
     def leftovers(self) -> tuple[Extent, ...]:
-        """Closes the map: what no part claims is named, and searched for pickles."""
+        """Closes the map: what no part claims is named, and looked into."""
         extents = whole(self.extents, self.source.size)
-        for gap in gaps(extents):
+        for number, gap in enumerate(gaps(extents)):
             self.note("bytes-left-over", f"{gap.size} bytes.", offset=gap.offset)
-            self.search(gap.offset, gap.size, f"bytes at {gap.offset}")
+            name = f"bytes at {gap.offset}"
+            if number < _GAPS:
+                self.stray(gap.offset, gap.size, name)
+            else:
+                self.search(gap.offset, gap.size, name)
         return extents
 
     def contents(

@@ -63,7 +63,7 @@ def read(source: Source, place: Place) -> Contents:
     collector = Collector(source, place)
     collector.findings = header.findings
     for gap in gaps(mapped):
-        collector.search(gap.offset, gap.size, f"bytes at {gap.offset}")
+        collector.stray(gap.offset, gap.size, f"bytes at {gap.offset}")
     return Contents(
         Format.SAFETENSORS,
         traces=tuple(collector.traces),
@@ -75,10 +75,14 @@ def read(source: Source, place: Place) -> Contents:
 
 
 def _broken(source: Source, place: Place, detail: str) -> Contents:
+    collector = Collector(source, place)
+    collector.note("safetensors-header", detail, offset=0)
+    collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")
     return Contents(
         Format.SAFETENSORS,
+        traces=tuple(collector.traces),
         extents=whole([], source.size),
-        findings=(finding("safetensors-header", detail, member=place.member, offset=0),),
+        findings=tuple(collector.findings),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from scanner.errors import FileError
@@ -15,6 +16,16 @@ from scanner.formats.zip_records import Central, End, Local
 from scanner.report import Finding
 from scanner.source import Source
 
+#: Parts of an extra field that zip writers make: 64-bit sizes, times, owners, paths and comments in
+#: UTF-8, AES, alignment by Java, Android and torch.
+_KNOWN_EXTRA = frozenset(
+    {0x1, 0xA, 0x5455, 0x5855, 0x7855, 0x7875, 0x7075, 0x6375, 0x9901, 0xCAFE, 0xD935, 0x4246}
+)
+_UNICODE_PATH = 0x7075
+#: No pickle that does something is shorter.
+_SHORTEST = 12
+#: Bytes beside the members (comments, extra fields) that are looked into.
+_ASIDE = 1 << 20
 #: Unpacked sizes up to here are no bomb, however well they pack.
 _BOMB_BYTES = 64 << 20
 _BOMB_RATIO = 100
@@ -61,6 +72,17 @@ class Archive:
         #: Bytes behind the end record: its comment, or whatever else stands there.
         self.comment: Extent | None = None
         self.labels: Counter[str] = Counter()
+        #: Comments and extra fields of members, by label: nothing a loader reads, room to hide in.
+        self.aside: dict[str, bytes] = {}
+        self._aside = 0
+
+    def put_aside(self, label: str, data: bytes) -> None:
+        """Keep bytes to look into. The same bytes before the data and in the directory count
+        once; runs of one byte are padding."""
+        if len(data) >= _SHORTEST and len(set(data)) > 1 and self._aside + len(data) <= _ASIDE:
+            if data not in self.aside.values():
+                self._aside += len(data)
+                self.aside[f"{label} (extra)#{len(self.aside)}"] = data
 
     def label(self, name: str) -> str:
         """The name, with a number from the second member of that name on."""
@@ -163,7 +185,8 @@ def _text(name: bytes, flags: int) -> str:
 
 
 def _member(source: Source, entry: Central, shift: int, place: Place, archive: Archive) -> None:
-    name = _text(entry.name, entry.flags)
+    # Readers in C end a name at a NUL, and so does Python's.
+    name = _text(entry.name, entry.flags).split("\0", 1)[0]
     label = place.label(archive.label(name))
 
     def odd(rule: str, detail: str = "") -> None:
@@ -177,19 +200,50 @@ def _member(source: Source, entry: Central, shift: int, place: Place, archive: A
     except FileError as error:
         odd("zip-broken-record", error.message)
         return
-    for rule, detail in (*_entry_oddities(entry), *_contradictions(entry, local)):
+    for rule, detail in (
+        *_entry_oddities(entry), *_contradictions(entry, local), *_extras(entry, local),
+    ):  # fmt: skip
         odd(rule, detail)
+    for data in (entry.comment, *_bodies(entry.extra), *_bodies(local.extra)):
+        archive.put_aside(label, data)
     if local.data + entry.packed > source.size:
         odd("zip-broken-record", "Its data end beyond the file.")
         return
-    packed = source.window(local.data, entry.packed)
     _claim(source, entry, local, archive)
-    for method in dict.fromkeys((entry.method, local.method)):
+    for method, size in _ways(source, entry, local):
+        packed = source.window(local.data, size)
         archive.members.append(
             Member(name, label, local.data, packed, entry.size, method, entry.crc32)
         )
         # A second way to read the same bytes is a second member.
         label = place.label(archive.label(name))
+
+
+def _ways(source: Source, entry: Central, local: Local) -> list[tuple[int, int]]:
+    """Method and packed size as the directory has them, and as a reader would that goes by the
+    header before the data."""
+    ways = [(entry.method, entry.packed), (local.method, entry.packed)]
+    if 0 < local.packed <= source.size - local.data:
+        ways.append((local.method, local.packed))
+    return list(dict.fromkeys(ways))
+
+
+def _bodies(extra: bytes) -> Iterator[bytes]:
+    for _, body in records.fields(extra):
+        yield body
+
+
+def _extras(entry: Central, local: Local) -> Iterator[tuple[str, str]]:
+    """Extra fields that no writer makes, or that give the member another name."""
+    tags: set[int] = set()
+    for extra in dict.fromkeys((entry.extra, local.extra)):
+        for tag, body in records.fields(extra):
+            if tag not in _KNOWN_EXTRA and tag not in tags:
+                what = "what is no field" if tag < 0 else f"field {tag:#06x}"
+                yield "zip-extra", f"{len(body)} bytes of {what}."
+            tags.add(tag)
+            if tag == _UNICODE_PATH and body[5:] != entry.name:
+                yield "zip-name-mismatch", f"{body[5:105]!r} in a field of its own."
 
 
 def _claim(source: Source, entry: Central, local: Local, archive: Archive) -> None:
@@ -205,6 +259,10 @@ def _entry_oddities(entry: Central) -> list[tuple[str, str]]:
     odd: list[tuple[str, str]] = []
     if entry.comment:
         odd.append(("zip-comment", ""))
+    if b"\0" in entry.name:
+        odd.append(("zip-unsafe-name", "A NUL within."))
+    if entry.disk:
+        odd.append(("zip-record-mismatch", f"It lies on disk {entry.disk}."))
     if entry.is_link:
         odd.append(("zip-link", ""))
     if entry.method not in inflate.METHODS:

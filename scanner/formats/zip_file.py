@@ -55,7 +55,9 @@ def _comment(archive: Archive, collector: Collector) -> None:
     if archive.comment is not None:
         comment = archive.comment
         name = "comment"
-        collector.search(comment.offset, comment.size, name)
+        collector.stray(comment.offset, comment.size, name)
+    for label, data in archive.aside.items():
+        collector.search_bytes(data, label)
 
 
 # -- torch ---------------------------------------------------------------------------------------
@@ -131,6 +133,7 @@ def _pickle(member: Member, collector: Collector) -> tuple[Trace, ...]:
         source = member.load(limits.pickle_bytes)
     except FileError as error:
         collector.failed(error, member.label)
+        collector.search(member.offset, member.packed.size, f"{member.name} (packed)")
         return ()
     stream = pickles.stream(source, limits, member.label)
     collector.traces += stream.traces
@@ -142,6 +145,8 @@ def _pickle(member: Member, collector: Collector) -> tuple[Trace, ...]:
         left = source.size - stream.end
         at = member.offset + stream.end if member.method == records.STORED else None
         collector.note("bytes-left-over", f"{left} bytes.", member=member.label, offset=at)
+        rest = source.window(stream.end, left)
+        collector.traces += pickles.hidden(rest, limits, f"{member.label} (rest)")
     return stream.traces
 
 
@@ -259,6 +264,9 @@ def _any(member: Member, collector: Collector) -> Contents | None:
         contents = collector.part(source, name, member.offset if stored else None)
     except FileError as error:
         collector.failed(error, member.label)
+        # Whoever reads it takes the bytes as they are, or not at all.
+        size = min(member.packed.size, limits.pickle_bytes)
+        collector.search(member.offset, size, f"{member.name} (packed)")
         contents = None
     if not stored or contents is None:
         collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))

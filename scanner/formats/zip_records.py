@@ -29,6 +29,8 @@ STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
 _FULL32 = 0xFFFFFFFF
 _FULL16 = 0xFFFF
 _LONGEST_COMMENT = 0xFFFF
+#: Systems whose file modes stand in the attributes: Unix, macOS.
+_UNIX = (3, 19)
 
 ENCRYPTED = 0x1
 HAS_DESCRIPTOR = 0x8
@@ -49,6 +51,7 @@ class Local(NamedTuple):
     packed: int
     size: int
     data: int
+    extra: bytes
 
 
 class Central(NamedTuple):
@@ -65,10 +68,12 @@ class Central(NamedTuple):
     creator: int
     attributes: int
     zip64: bool
+    extra: bytes
+    disk: int
 
     @property
     def is_link(self) -> bool:
-        return self.creator >> 8 == 3 and (self.attributes >> 16) & 0o170000 == 0o120000
+        return self.creator >> 8 in _UNIX and (self.attributes >> 16) & 0o170000 == 0o120000
 
 
 class End(NamedTuple):
@@ -101,6 +106,20 @@ def _zip64(extra: bytes, wanted: list[int]) -> list[int]:
     return wanted
 
 
+def fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The parts of an extra field; what is no part at the end comes with the number -1."""
+    at = 0
+    while at + 4 <= len(extra):
+        tag, length = struct.unpack_from("<HH", extra, at)
+        if at + 4 + length > len(extra):
+            break
+        yield tag, extra[at + 4 : at + 4 + length]
+        at += 4 + length
+    # Up to three zeros are how some writers align.
+    if extra[at:].strip(b"\0"):
+        yield -1, extra[at:]
+
+
 def local(source: Source, offset: int) -> Local:
     head = source.read(offset, _LOCAL.size)
     (magic, _, flags, method, _, _, crc32, packed, size, named, extended) = _LOCAL.unpack(head)
@@ -109,15 +128,16 @@ def local(source: Source, offset: int) -> Local:
     tail = source.read(offset + _LOCAL.size, named + extended)
     size, packed = _zip64(tail[named:], [size, packed])
     data = offset + _LOCAL.size + named + extended
-    return Local(offset, tail[:named], flags, method, crc32, packed, size, data)
+    return Local(offset, tail[:named], flags, method, crc32, packed, size, data, tail[named:])
 
 
 def end(source: Source) -> End | None:
     """The last end record: the one that torch's and Python's readers start from."""
     span = min(source.size, _END.size + _LONGEST_COMMENT)
     tail = source.read(source.size - span, span)
-    at = tail.rfind(END)
-    if at < 0 or at + _END.size > len(tail):
+    # One that is too near the end to be whole is no record.
+    at = tail.rfind(END, 0, len(tail) - _END.size + len(END))
+    if at < 0:
         return None
     offset = source.size - span + at
     _, _, _, _, entries, size, directory, claimed = _END.unpack_from(tail, at)
@@ -156,7 +176,9 @@ def directory(source: Source, offset: int, size: int, limit: int) -> Iterator[Ce
         (magic, creator, _, flags, method, _, _, crc32, packed, unpacked) = struct.unpack_from(
             "<4s6H3I", head
         )
-        named, extended, commented, _, _, attributes, header = struct.unpack_from("<5H2I", head, 28)
+        named, extended, commented, disk, _, attributes, header = struct.unpack_from(
+            "<5H2I", head, 28
+        )
         if magic != CENTRAL:
             raise FileError("zip.no_central_header", f"no directory entry at {offset}")
         tail = source.read(offset + _CENTRAL.size, named + extended + commented)
@@ -168,6 +190,7 @@ def directory(source: Source, offset: int, size: int, limit: int) -> Iterator[Ce
         yield Central(
             tail[:named], flags, method, crc32, wide[1], wide[0], wide[2],
             tail[named + extended :], creator, attributes, wide != [unpacked, packed, header],
+            extra, disk,
         )  # fmt: skip
         offset += _CENTRAL.size + len(tail)
 

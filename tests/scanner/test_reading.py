@@ -34,3 +34,9 @@ def test_the_same_bytes_are_read_the_same_way_twice() -> None:
     first, second = read(data), read(data)
     assert first.findings == second.findings
     assert first.extents == second.extents
+
+
+def test_trifles_do_not_push_out_what_is_grave() -> None:
+    trifles = ((f"../{number}", b"x") for number in range(40))
+    data = zipped(*trifles, ("config.yaml", b"_target_: os.system\n"))
+    assert "config-target" in rules(read(data, Limits(findings=5)))

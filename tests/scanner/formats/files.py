@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
@@ -53,6 +56,61 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> byt
         for name_, data in members:
             archive.writestr(zipfile.ZipInfo(name_), data, method)
     return file.getvalue()
+
+
+@dataclass
+class Record:
+    """A zip member whose two records may say different things. ``data`` is what lies there as it
+    is; ``local`` and ``central`` override fields: method, flags, crc, packed, size, name, extra,
+    comment, disk, offset."""
+
+    name: bytes
+    data: bytes
+    local: Mapping[str, object] = field(default_factory=dict)
+    central: Mapping[str, object] = field(default_factory=dict)
+
+    def fields(self, offset: int, overrides: Mapping[str, object]) -> dict[str, object]:
+        size = len(self.data)
+        plain = {
+            "name": self.name, "method": 0, "flags": 0, "crc": zlib.crc32(self.data),
+            "packed": size, "size": size, "extra": b"", "comment": b"", "disk": 0, "offset": offset,
+        }  # fmt: skip
+        return {**plain, **overrides}
+
+
+def _numbers(found: Mapping[str, object], *names: str) -> list[object]:
+    return [found[name] for name in names]
+
+
+def _local(found: dict[str, object]) -> bytes:
+    name, extra = bytes(found["name"]), bytes(found["extra"])  # type: ignore[call-overload]
+    head = struct.pack("<4s5H", b"PK\3\4", 20, *_numbers(found, "flags", "method"), 0, 0x21)
+    sizes = struct.pack("<3I", *_numbers(found, "crc", "packed", "size"))
+    return head + sizes + struct.pack("<2H", len(name), len(extra)) + name + extra
+
+
+def _central(found: dict[str, object]) -> bytes:
+    parts = [bytes(found[key]) for key in ("name", "extra", "comment")]  # type: ignore[call-overload]
+    head = struct.pack("<4s6H", b"PK\1\2", 20, 20, *_numbers(found, "flags", "method"), 0, 0x21)
+    sizes = struct.pack("<3I", *_numbers(found, "crc", "packed", "size"))
+    lengths = struct.pack("<3H", *map(len, parts))
+    place = struct.pack("<HHII", *_numbers(found, "disk"), 0, 0, *_numbers(found, "offset"))
+    return head + sizes + lengths + place + b"".join(parts)
+
+
+def end_record(entries: int, size: int, offset: int, comment: bytes = b"") -> bytes:
+    return struct.pack(
+        "<4s4H2IH", b"PK\5\6", 0, 0, entries, entries, size, offset, len(comment)
+    ) + comment  # fmt: skip
+
+
+def crafted(members: Sequence[Record], comment: bytes = b"") -> bytes:
+    """A zip record by record, lies and all."""
+    body, directory = b"", b""
+    for member in members:
+        directory += _central(member.fields(len(body), member.central))
+        body += _local(member.fields(0, member.local)) + member.data
+    return body + directory + end_record(len(members), len(directory), len(body), comment)
 
 
 def safetensors(header: object, data: bytes = b"") -> bytes:

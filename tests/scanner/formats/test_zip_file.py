@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import warnings
 import zipfile
+import zlib
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,7 +20,18 @@ from hypothesis import strategies as st
 from scanner.extents import Part
 from scanner.limits import Limits
 from scanner.report import Format
-from tests.scanner.formats.files import EVIL, HARMLESS, imports, read, rules, saved, zipped
+from tests.scanner.formats.files import (
+    EVIL,
+    HARMLESS,
+    Record,
+    crafted,
+    end_record,
+    imports,
+    read,
+    rules,
+    saved,
+    zipped,
+)
 from tests.scanner.opcode_builder import integer, pickled
 
 pytestmark = pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -159,6 +175,159 @@ def test_a_pickle_in_a_storage_is_reported() -> None:
 def test_a_file_cut_off_anywhere_is_never_clean(at: int) -> None:
     data = saved(STATE)
     assert read(data[: len(data) * at // 12]).findings
+
+
+GOOD = Record(b"a/data.pkl", HARMLESS)
+FULL = 0xFFFFFFFF
+
+
+def _field(tag: int, body: bytes) -> bytes:
+    return struct.pack("<HH", tag, len(body)) + body
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def test_crafted_records_without_lies_are_clean() -> None:
+    assert not rules(read(crafted([GOOD, Record(b"a/version", b"3\n")])))
+
+
+@pytest.mark.parametrize("tag", [0xBEEF, 0x5455, 0x4246, 0xCAFE])
+@pytest.mark.parametrize("where", ["local", "central"])
+def test_a_pickle_in_an_extra_field_is_found(where: str, tag: int) -> None:
+    lies = {where: {"extra": _field(tag, EVIL)}}
+    found = read(crafted([Record(b"a/data.pkl", HARMLESS, **lies)]))
+    assert "hidden-pickle" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_an_extra_field_of_no_known_kind_is_reported() -> None:
+    for extra in (_field(0xBEEF, b"x"), b"\1\0\xff\xffzz"):
+        assert "zip-extra" in rules(
+            read(crafted([Record(b"a/data.pkl", HARMLESS, {"extra": extra})]))
+        )
+
+
+def test_torch_s_own_padding_is_no_news() -> None:
+    padded = Record(b"a/data.pkl", HARMLESS, {"extra": _field(0x4246, b"Z" * 40)})
+    assert not rules(read(crafted([padded])))
+
+
+def test_a_name_in_an_extra_field_that_differs_is_reported() -> None:
+    path = _field(0x7075, b"\1" + struct.pack("<I", zlib.crc32(b"a/notes")) + b"a/data.pkl")
+    found = read(crafted([Record(b"a/notes", EVIL, {"extra": path}, {"extra": path})]))
+    assert "zip-name-mismatch" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_a_pickle_in_a_member_s_comment_is_found() -> None:
+    found = read(crafted([Record(b"a/data.pkl", HARMLESS, {}, {"comment": EVIL})]))
+    assert {"zip-comment", "hidden-pickle"} <= rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_every_one_of_three_members_by_one_name_is_traced(place: int) -> None:
+    """torch's reader searches a sorted directory: it may take the one in the middle."""
+    parts = [EVIL if number == place else HARMLESS for number in range(3)]
+    found = read(zipped(*(("a/data.pkl", part) for part in parts)))
+    assert "os.system" in imports(found)
+
+
+def test_a_name_ends_at_its_nul() -> None:
+    found = read(crafted([Record(b"a/data.pkl\0.txt", EVIL)]))
+    assert found.format is Format.TORCH_ZIP
+    assert "zip-unsafe-name" in rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize(
+    ("local", "central"),
+    [
+        ({"method": 8}, {}),
+        ({}, {"method": 8}),
+        ({}, {"packed": 5, "size": 5}),
+        ({"packed": 5, "size": 5}, {}),
+        ({}, {"size": 5}),
+        ({}, {"crc": 1}),
+        ({"flags": 8}, {}),
+        ({"name": b"a/notes.tx"}, {}),
+        ({}, {"name": b"a/notes.tx"}),
+        ({}, {"disk": 3}),
+        (
+            {},
+            {
+                "packed": FULL,
+                "size": FULL,
+                "extra": _field(1, struct.pack("<QQ", 3, 3)) + _field(1, struct.pack("<QQ", 9, 9)),
+            },
+        ),
+    ],
+)
+def test_records_that_contradict_each_other_hide_nothing(
+    local: dict[str, object], central: dict[str, object]
+) -> None:
+    found = read(crafted([Record(b"a/data.pkl", EVIL, local, central)]))
+    assert rules(found) & {"zip-record-mismatch", "zip-name-mismatch"}
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("method", [9, 12, 14, 77, 93, 95, 99])
+def test_a_method_that_is_a_lie_hides_nothing(method: int) -> None:
+    lie = {"method": method}
+    found = read(crafted([Record(b"a/data.pkl", EVIL, lie, lie)]))
+    assert rules(found) & {"zip-method", "unreadable"}
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("where", ["local", "central"])
+def test_both_methods_are_tried(where: str) -> None:
+    data, size = _deflated(EVIL), len(EVIL)
+    both = {"size": size, "crc": zlib.crc32(EVIL)}
+    records = {"local": dict(both), "central": dict(both)}
+    records[where]["method"] = 8
+    found = read(crafted([Record(b"a/data.pkl", data, **records)]))
+    assert "os.system" in imports(found)
+
+
+def test_an_end_record_in_a_comment_hides_nothing() -> None:
+    good, evil = crafted([GOOD]), crafted([Record(b"a/data.pkl", EVIL)])
+    for inner in (end_record(1, 56, len(HARMLESS) + 40), b"PK\5\6", b"PK\5\6" + bytes(30)):
+        found = read(crafted([GOOD, Record(b"a/x.pkl", EVIL)], comment=inner))
+        assert "os.system" in imports(found)
+    assert "os.system" in imports(read(good + evil))
+    assert "os.system" in imports(read(evil + good))
+
+
+@pytest.mark.parametrize("claimed", [0, 1, 5, 65535])
+def test_a_count_that_is_a_lie_hides_nothing(claimed: int) -> None:
+    data = crafted([GOOD, Record(b"a/x.pkl", EVIL)])
+    directory = data.index(b"PK\1\2")
+    end = data.rindex(b"PK\5\6")
+    found = read(data[:end] + end_record(claimed, end - directory, directory))
+    assert "zip-record-mismatch" in rules(found)
+    assert "os.system" in imports(found)
+
+
+def test_a_folder_with_data_hides_nothing() -> None:
+    zeros = {"size": 0, "packed": 0}
+    for lies in ({}, {"central": {"size": 0}}, {"local": zeros, "central": zeros}):
+        found = read(crafted([Record(b"a/", EVIL, **lies), GOOD]))
+        assert "os.system" in imports(found)
+
+
+def test_an_archive_inside_a_member_s_data_is_read() -> None:
+    inner = crafted([Record(b"b/data.pkl", EVIL)])
+    assert "os.system" in imports(read(crafted([GOOD, Record(b"a/x", inner)])))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+def test_a_packed_pickle_behind_or_before_a_file_is_read(pack: Callable[[bytes], bytes]) -> None:
+    for tail in (saved(STATE), HARMLESS, gzip.compress(HARMLESS)):
+        assert "os.system" in imports(read(tail + pack(EVIL)))
+    assert "os.system" in imports(read(pack(EVIL) + crafted([GOOD])))
 
 
 members = st.lists(
