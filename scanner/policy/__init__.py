@@ -8,8 +8,8 @@ from __future__ import annotations
 # A table of facts: how Python 2 spelt its modules. No unpickler comes with it.
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from functools import lru_cache
-from hashlib import sha256
 from typing import NamedTuple
+from zlib import adler32, crc32
 
 from scanner import __version__
 from scanner.policy.config_targets import INSTANTIATORS, LIBRARIES, TARGETS
@@ -22,6 +22,7 @@ from scanner.policy.dangerous import (
     ORDINARY,
     TELLING,
 )
+from scanner.policy.dangerous_libraries import CALLED, DANGEROUS_LIBRARIES
 from scanner.policy.entries import Danger, Judged, Known, Role
 from scanner.policy.known_good import KNOWN_GOOD
 from scanner.report import Tier
@@ -34,9 +35,11 @@ __all__ = [
     "Reason",
     "Role",
     "danger",
+    "danger_of_call",
     "is_loader",
     "judged",
     "known",
+    "spelt",
     "tier",
 ]  # fmt: skip
 
@@ -52,12 +55,24 @@ _KNOWN = {(row.module, row.name): row for row in KNOWN_GOOD}
 _JUDGED = {(row.module, row.name): row for row in JUDGED}
 _NAMES: dict[tuple[str, str], Reason] = {}
 _MODULES: dict[str, Reason] = {}
-for _group in DANGEROUS:
-    _reason = Reason(_group.reason, _group.reference)
-    _MODULES.update(dict.fromkeys(_group.modules, _reason))
-    for _entry in _group.names:
-        _module, _, _name = _entry.partition(":")
-        _NAMES[_module, _name] = _reason
+#: Modules of which only the functions are dangerous.
+_FUNCTIONS: dict[str, Reason] = {}
+#: Names that are dangerous where the pickle itself calls them.
+_CALLED: dict[tuple[str, str], Reason] = {}
+
+
+def _fill(groups: tuple[Danger, ...], names: dict[tuple[str, str], Reason]) -> None:
+    for group in groups:
+        reason = Reason(group.reason, group.reference)
+        _MODULES.update(dict.fromkeys(group.modules, reason))
+        _FUNCTIONS.update(dict.fromkeys(group.functions, reason))
+        for entry in group.names:
+            module, _, name = entry.partition(":")
+            names[module, name] = reason
+
+
+_fill((*DANGEROUS, *DANGEROUS_LIBRARIES), _NAMES)
+_fill(CALLED, _CALLED)
 
 _DUNDER = Reason("walks through a special attribute", "CVE-2025-1716")
 _WALK = Reason("walks through a module to what it imports", "CVE-2025-1716")
@@ -70,6 +85,8 @@ def _digest() -> str:
         __version__,
         KNOWN_GOOD,
         DANGEROUS,
+        DANGEROUS_LIBRARIES,
+        CALLED,
         sorted(EXEMPT),
         JUDGED,
         sorted(LOADERS),
@@ -78,11 +95,13 @@ def _digest() -> str:
         sorted(TELLING),
         *(sorted(names) for names in (TARGETS, INSTANTIATORS, LIBRARIES)),
     )
-    return sha256(repr(tables).encode()).hexdigest()
+    # Two checksums that err differently: the tables are our own, and nobody forges them.
+    text = repr(tables).encode()
+    return f"{crc32(text):08x}{adler32(text):08x}"
 
 
 #: Changes with every table and every release: a report belongs to a digest and this version.
-VERSION = _digest()[:12]
+VERSION = _digest()
 
 
 def spellings(module: str, name: str) -> tuple[tuple[str, str], ...]:
@@ -91,6 +110,11 @@ def spellings(module: str, name: str) -> tuple[tuple[str, str], ...]:
     if mapped is None:
         mapped = (IMPORT_MAPPING.get(module, module), name)
     return ((module, name),) if mapped == (module, name) else (mapped, (module, name))
+
+
+def spelt(module: str, name: str) -> tuple[str, str]:
+    """The name as Python 3 spells it."""
+    return spellings(module, name)[0]
 
 
 @lru_cache(maxsize=4096)
@@ -129,6 +153,15 @@ def danger(module: str, name: str) -> Reason | None:
     return None
 
 
+@lru_cache(maxsize=4096)
+def danger_of_call(module: str, name: str) -> Reason | None:
+    """Why a call of the name is dangerous, which naming it need not be."""
+    for spelling in spellings(module, name):
+        if spelling in _CALLED:
+            return _CALLED[spelling]
+    return danger(module, name)
+
+
 def tier(module: str, name: str) -> Tier:
     if known(module, name):
         return Tier.KNOWN
@@ -136,7 +169,7 @@ def tier(module: str, name: str) -> Tier:
 
 
 def _dangerous(module: str, name: str) -> Reason | None:
-    if (module, name) in EXEMPT:
+    if (module, name) in EXEMPT or (module, name) in _CALLED:
         return None
     return _listed(module, name) or (_TELLS if name in TELLING else _walked(module, name))
 
@@ -156,12 +189,18 @@ def _listed(module: str, name: str) -> Reason | None:
             continue
         if package in _MODULES:
             return _MODULES[package]
+        if package in _FUNCTIONS and not all(map(_is_class, parts)):
+            return _FUNCTIONS[package]
     for end in range(1, len(parts)):
         inner = f"{module}.{'.'.join(parts[:end])}"
         found = _NAMES.get((inner, ".".join(parts[end:])))
         if found is not None:
             return found
     return None
+
+
+def _is_class(part: str) -> bool:
+    return part.lstrip("_")[:1].isupper()
 
 
 def _walked(module: str, name: str) -> Reason | None:
@@ -186,6 +225,6 @@ def _walked(module: str, name: str) -> Reason | None:
         return _REACH
     # A class begins with a capital or is known; anything else on the way is a module or a function.
     first = parts[0]
-    if not first[:1].isupper() and not first.lstrip("_")[:1].isupper() and not known(module, first):
+    if not _is_class(first) and not known(module, first):
         return _WALK
     return None

@@ -33,12 +33,14 @@ class Known(NamedTuple):
 
 class Danger(NamedTuple):
     """Names that execute, import, open, connect or load. ``modules`` with everything in and under
-    them; ``names`` as "module:name"."""
+    them; ``functions``: modules of which the classes are merely unknown; ``names`` as
+    "module:name"."""
 
     reason: str
     reference: str
     modules: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 class Judged(NamedTuple):

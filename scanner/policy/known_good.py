@@ -105,7 +105,7 @@ TORCH = (
     Known("torch.torch_version", "TorchVersion", Role.OBJECT, "a version string", "text"),
 )  # fmt: skip
 
-_CONTAINER = "data?"
+_CONTAINER = "container?"
 BUILTINS = (
     *(
         Known("builtins", name, Role.OBJECT, "a plain container", _CONTAINER)
@@ -114,7 +114,7 @@ BUILTINS = (
     *(
         Known("builtins", name, Role.CALLABLE, "a plain value", schema)
         for name, schema in (
-            ("bytearray", "text|bytes? codec?"), ("bytes", "data? codec?"), ("str", "plain?"),
+            ("bytearray", "text|bytes? codec?"), ("bytes", "text|bytes? codec?"), ("str", "plain?"),
             ("int", "plain?"), ("float", "plain?"), ("bool", "plain?"),
             ("complex", "number number?"), ("range", "int int? int?"),
             ("slice", "int|none int|none? int|none?"),
@@ -129,17 +129,18 @@ BUILTINS = (
 STANDARD_LIBRARY = (
     Known("collections", "OrderedDict", Role.OBJECT, "every state dict", _CONTAINER),
     Known(
-        "collections", "defaultdict", Role.OBJECT, "a dict of builtin containers", "factory? data?"
+        "collections", "defaultdict", Role.OBJECT, "a dict of builtin containers",
+        "factory? container?",
     ),
     Known("collections", "Counter", Role.OBJECT, "a dict of counts", _CONTAINER),
-    Known("collections", "deque", Role.OBJECT, "a plain container", "data? int|none?"),
+    Known("collections", "deque", Role.OBJECT, "a plain container", "container? int|none?"),
     Known(
         "copyreg", "_reconstructor", Role.OBJECT, "instances in protocols 0 and 1",
         "type type plain",
     ),
     Known("copyreg", "__newobj__", Role.OBJECT, "instances in protocols 0 and 1", "type data*"),
     Known("_codecs", "encode", Role.CALLABLE, "bytes in protocols 0 to 2", "text codec"),
-    Known("array", "array", Role.OBJECT, "numbers", "text data?"),
+    Known("array", "array", Role.OBJECT, "numbers", "text container|bytes?"),
     Known("array", "_array_reconstructor", Role.CALLABLE, "numbers", "type text int bytes"),
     Known("datetime", "date", Role.CALLABLE, "a date", "bytes|int int? int?"),
     Known("datetime", "datetime", Role.CALLABLE, "a time stamp", "bytes|int data*"),
@@ -148,7 +149,7 @@ STANDARD_LIBRARY = (
     Known("datetime", "timezone", Role.CALLABLE, "a time zone", "object text?"),
     Known("datetime", "timezone.utc", Role.CONSTANT, "a time zone"),
     Known("decimal", "Decimal", Role.CALLABLE, "a number", "text|int"),
-    Known("fractions", "Fraction", Role.CALLABLE, "a number", "text|int int?"),
+    Known("fractions", "Fraction", Role.CALLABLE, "a number", "ratio int?"),
     Known("uuid", "UUID", Role.OBJECT, "an identifier", "text?"),
     *(
         Known("pathlib", name, Role.CALLABLE, "a path, not opened", "text*")
@@ -175,7 +176,7 @@ NUMPY = (
         Known(module, name, role, reason, schema)
         for module in ("numpy.core.multiarray", "numpy._core.multiarray")
         for name, role, reason, schema in (
-            ("_reconstruct", Role.OBJECT, "an empty array, then BUILD", "type ints text|bytes"),
+            ("_reconstruct", Role.OBJECT, "an empty array, then BUILD", "type zeros text|bytes"),
             ("scalar", Role.CALLABLE, "a number", "dtype text|bytes|data?"),
         )
     ),
@@ -196,9 +197,9 @@ NUMPY = (
     *(
         Known("numpy.random._pickle", name, Role.OBJECT, "a random state", schema)
         for name, schema in (
-            ("__randomstate_ctor", "text|object|bitgen type|constructor?"),
-            ("__generator_ctor", "text|object|bitgen type|constructor?"),
-            ("__bit_generator_ctor", "text|type?"),
+            ("__randomstate_ctor", "text|bitgen|generator constructor?"),
+            ("__generator_ctor", "text|bitgen|generator constructor?"),
+            ("__bit_generator_ctor", "text|bitgen?"),
         )
     ),
     Known(

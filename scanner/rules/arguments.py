@@ -243,7 +243,12 @@ def _factory(value: Value) -> bool:
 
 def _bitgen(value: Value) -> bool:
     known = row(value)
-    return known is not None and known.module.startswith("numpy.random._")
+    return known is not None and known.module == f"numpy.random._{known.name.lower()}"
+
+
+def _generator(value: Value) -> bool:
+    made = made_by(value)
+    return made is not None and made.name == "__bit_generator_ctor"
 
 
 def _constructor(value: Value) -> bool:
@@ -259,8 +264,8 @@ MATCHERS: dict[str, Callable[[Value], bool]] = {
     "tuple": lambda value: isinstance(value, TupleValue), "dict": _dict, "data": _data,
     "storage": _storage, "hooks": _hooks, "tensor": is_tensor, "object": _object, "type": _type,
     "dtype": _dtype, "layout": _layout, "rebuilder": _rebuilder, "factory": _factory,
-    "bitgen": _bitgen, "constructor": _constructor, "container": _container, "zeros": _zeros,
-    "ratio": _ratio,
+    "bitgen": _bitgen, "constructor": _constructor, "generator": _generator,
+    "container": _container, "zeros": _zeros, "ratio": _ratio,
     "scalar": lambda value: isinstance(value, Const) or row(value) is not None,
 }  # fmt: skip
 

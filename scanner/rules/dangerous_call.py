@@ -17,7 +17,7 @@ def check(trace: Trace) -> Iterator[Finding]:
     for call in trace.calls:
         if not isinstance(call.callee, Global):
             continue
-        danger = policy.danger(call.callee.module, call.callee.name)
+        danger = policy.danger_of_call(call.callee.module, call.callee.name)
         if danger is not None:
             yield RULE.finding(
                 trace,

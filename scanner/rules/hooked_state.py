@@ -1,11 +1,24 @@
-"""BUILD with a state that replaces what later opcodes call: ``__setstate__``, ``extend``, …"""
+"""BUILD with a state that replaces what later opcodes call: ``__setstate__``, ``extend``, …
+
+A pickler writes the state as a literal dict with literal names. An attribute's name that is made at
+load time is a way around a scanner, and so is a state that another call builds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from scanner.opcodes.trace import Trace
-from scanner.opcodes.values import Call, Const, DictValue, Extension, Global, TupleValue, Value
+from scanner.opcodes.values import (
+    Call,
+    Const,
+    DictValue,
+    Extension,
+    Global,
+    ListValue,
+    TupleValue,
+    Value,
+)
 from scanner.policy import Role
 from scanner.report import Finding, Severity
 from scanner.rules.arguments import row
@@ -53,23 +66,40 @@ def _sets(call: Call) -> bool:
     return known is not None and known.name in _SETTERS
 
 
-def _states(state: Value) -> Iterator[DictValue]:
-    """The state, or both of (state, slots)."""
+def _states(state: Value) -> Iterator[list[tuple[Value, Value]]]:
+    """The attributes of the state, or of both of (state, slots)."""
     for part in state.items if isinstance(state, TupleValue) else (state,):
         if isinstance(part, DictValue):
-            yield part
+            yield part.items
+        elif isinstance(part, Call):
+            yield part.items
+            yield from map(_paired, part.args)
 
 
-def _hooks(state: DictValue) -> bool:
-    return any(_is_hook(key, value) for key, value in state.items)
+def _paired(argument: Value) -> list[tuple[Value, Value]]:
+    """What ``dict`` makes of its argument: a dict's items, or pairs in a list."""
+    if isinstance(argument, DictValue):
+        return argument.items
+    if not isinstance(argument, (ListValue, TupleValue)):
+        return []
+    pairs = [item.items for item in argument.items if isinstance(item, (ListValue, TupleValue))]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
+
+
+def _hooks(attributes: list[tuple[Value, Value]]) -> bool:
+    return any(_is_hook(key, value) for key, value in attributes)
 
 
 def _is_hook(key: Value, value: Value) -> bool:
-    if not isinstance(key, Const) or not isinstance(key.value, str):
+    if isinstance(key, Call):
+        made = row(key.callee)
+        return made is not None and made.name == "str"
+    if not isinstance(key, Const):
         return False
-    if key.value in _SPECIAL:
+    name = key.value.decode("latin-1") if isinstance(key.value, bytes) else key.value
+    if name in _SPECIAL:
         return True
-    return key.value in _CALLED and _callable(value)
+    return name in _CALLED and _callable(value)
 
 
 def _callable(value: Value) -> bool:

@@ -15,7 +15,7 @@ RULE = Rule(
     Severity.MALICIOUS,
     "A known name is given something to call that is not on the known-good list.",
 )
-_WORDS = frozenset({"rebuilder", "dtype", "constructor"})
+_WORDS = frozenset({"rebuilder", "dtype", "constructor", "bitgen"})
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -38,6 +38,7 @@ def check(trace: Trace) -> Iterator[Finding]:
 def is_one(found: Mismatch) -> bool:
     """Whether a mismatch hands a callable to where the callee is chosen, or a class to where a
     dtype belongs (torch calls it)."""
-    return not _WORDS.isdisjoint(found.word.split("|")) and isinstance(
-        found.value, (Global, Call, Extension)
-    )
+    words = _WORDS.intersection(found.word.split("|"))
+    # numpy calls a bit generator's class, and takes an object as it is.
+    called = (Global, Extension) if words == {"bitgen"} else (Global, Call, Extension)
+    return bool(words) and isinstance(found.value, called)

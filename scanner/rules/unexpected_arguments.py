@@ -39,4 +39,14 @@ def check(trace: Trace) -> Iterator[Finding]:
 def _misuse(call: Call, known: Known) -> Mismatch | None:
     if known.role is Role.CONSTANT:
         return Mismatch(0, "called", None)
-    return mismatch(call, known)
+    return mismatch(call, known) or _inner(call, known)
+
+
+def _inner(call: Call, known: Known) -> Mismatch | None:
+    """What a rebuilder of types passes on has to fit the one that it calls."""
+    if "rebuilder" not in known.schema or not isinstance(call.args[2], TupleValue):
+        return None
+    inner = row(call.args[0])
+    passed = Call(call.args[0], call.args[2].items, None, call.opcode, call.offset)
+    found = mismatch(passed, inner) if inner is not None else None
+    return None if found is None else Mismatch(2, f"{found.word} for {call.args[0]}", found.value)
