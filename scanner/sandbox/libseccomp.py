@@ -56,9 +56,10 @@ class Filter:
         if not self._context:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    def rule(self, action: int, name: str, *conditions: Condition) -> None:
-        """One rule; a call that this machine or library does not know needs none."""
-        number = self._library.seccomp_syscall_resolve_name(name.encode())
+    def rule(self, action: int, call: str | int, *conditions: Condition) -> None:
+        """One rule; a call that this machine or library does not know by name needs none."""
+        resolve = self._library.seccomp_syscall_resolve_name
+        number = call if isinstance(call, int) else resolve(call.encode())
         failed = -self._library.seccomp_rule_add_array(
             self._context,
             ctypes.c_uint32(action),
