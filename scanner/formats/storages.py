@@ -40,32 +40,38 @@ def constant(value: Value | None) -> object:
 
 def natural(value: Value | None) -> int | None:
     """A whole number as such: True is none."""
-    number = constant(value)
-    return number if type(number) is int else None
+    if isinstance(value, Const):
+        number = value.value
+        if type(number) is int:
+            return number
+    return None
 
 
 def key_of(value: Value | None) -> str | None:
-    key = constant(value)
+    key = value.value if isinstance(value, Const) else None
+    if isinstance(key, str):
+        return key
     if type(key) is int:
         return str(key)
     if isinstance(key, bytes):
         # Protocol 2 pickles of Python 2 spell keys as byte strings.
         return key.decode("latin-1")
-    return key if isinstance(key, str) else None
+    return None
 
 
 def claim_of(persistent: Persistent) -> Claim | None:
     """None for an id that is no torch storage: the safety rules speak of those."""
     if not isinstance(persistent.id, TupleValue) or len(persistent.id.items) < 5:
         return None
-    tag, kind, key_value, _, numel_value, *rest = persistent.id.items
+    items = persistent.id.items
+    tag, kind, key_value, _, numel_value = items[:5]
     if key_of(tag) != "storage" or not isinstance(kind, Global):
         return None
     element = storage_element(kind.module, kind.name)
     key, numel = key_of(key_value), natural(numel_value)
     if element is None or key is None or numel is None:
         return None
-    return Claim(key, element, numel, _view(rest[0] if rest else None))
+    return Claim(key, element, numel, _view(items[5] if len(items) > 5 else None))
 
 
 def _view(value: Value | None) -> tuple[str, int, int] | None:

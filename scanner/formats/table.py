@@ -54,10 +54,16 @@ _VISITS = 16
 
 
 class _Build:
-    def __init__(self, locate: Locate, limits: Limits, member: str) -> None:
+    """``wrappers`` are the keys around the state dict, which tensors' names go without."""
+
+    def __init__(
+        self, locate: Locate, limits: Limits, member: str, wrappers: tuple[str, ...]
+    ) -> None:
         self.locate = locate
         self.limits = limits
         self.member = member
+        self.wrappers = wrappers
+        self.names: set[str] = set()
         self.tensors: list[Tensor] = []
         self.leaves: list[Leaf] = []
         self.findings: list[Finding] = []
@@ -67,6 +73,18 @@ class _Build:
         if len(self.findings) < self.limits.findings:
             name = ".".join(map(str, path))[:200]
             self.findings.append(finding(rule, detail, member=self.member, argument=name))
+
+    def named(self, path: Path) -> str:
+        """The tensor's name: its path, without the wrappers where it lies in them."""
+        depth = len(self.wrappers)
+        inner = path[depth:] if path[:depth] == self.wrappers else path
+        name = ".".join(map(str, inner))
+        if name in self.names:
+            # {1: a, "1": b}, or a key that is there twice: a number tells them apart.
+            self.wrong("tensor-duplicate", path)
+            name = f"{name}#{len(self.tensors)}"
+        self.names.add(name)
+        return name
 
 
 class Built(NamedTuple):
@@ -78,20 +96,19 @@ def build(
     result: Value | None, locate: Locate, limits: Limits, member: str, *, big_endian: bool = False
 ) -> Built:
     """The table of one pickle's result. Iterative: a hostile tree may be any depth."""
-    state = _Build(locate, limits, member)
     wrappers = _wrappers(result)
+    state = _Build(locate, limits, member, wrappers)
     for path, value in _walk(result, state):
         if len(state.tensors) + len(state.leaves) >= limits.tensors:
             state.wrong("too-many-tensors", path)
             break
         _place(path, value, state)
-    tensors = _named(state, wrappers)
     state.findings += [
         finding(remark.rule, remark.detail, member=member, argument=remark.argument)
         for remark in islice(configs.of_leaves(state.leaves), limits.findings)
     ]
     table = TensorTable(
-        tuple(tensors),
+        tuple(state.tensors),
         leaves=tuple(state.leaves),
         wrappers=wrappers,
         big_endian=big_endian,
@@ -250,7 +267,7 @@ def _type(value: Value) -> str:
 
 def _callee(value: Value) -> str:
     if isinstance(value, Call) and isinstance(value.callee, Global):
-        return f"{value.callee.module}.{value.callee.name}"
+        return value.callee.spelling
     return ""
 
 
@@ -299,8 +316,13 @@ def _sizes(value: Value, limits: Limits) -> tuple[int, ...] | None:
         value = value.args[0]
     if not isinstance(value, (TupleValue, ListValue)) or len(value.items) > limits.tensor_dims:
         return None
-    sizes = tuple(natural(item) for item in value.items)
-    return None if None in sizes else tuple(size for size in sizes if size is not None)
+    sizes: list[int] = []
+    for item in value.items:
+        size = natural(item)
+        if size is None:
+            return None
+        sizes.append(size)
+    return tuple(sizes)
 
 
 def _place(path: Path, value: Value, state: _Build) -> None:
@@ -333,18 +355,19 @@ def _tensor(path: Path, arguments: _Arguments, state: _Build) -> Tensor | None:
     if not _sane(shape, stride, offset):
         state.wrong("tensor-shape", path)
         return None
-    if _last(shape, stride, offset) * element.size > claim.nbytes:
+    needed = _last(shape, stride, offset) * element.size
+    if needed > claim.nbytes:
         state.wrong("tensor-bounds", path, f"It needs more than the {claim.nbytes} bytes there.")
         return None
     storage = _storage(claim, state)
     if storage is None:
         return None
-    if _last(shape, stride, offset) * element.size > storage.nbytes:
+    if needed > storage.nbytes:
         state.wrong("tensor-bounds", path, f"Its record has {storage.nbytes} bytes.")
         return None
     assert element.dtype in DTYPE_BITS
     return Tensor(
-        ".".join(map(str, path)), element.dtype, shape, stride, storage, offset, path,
+        state.named(path), element.dtype, shape, stride, storage, offset, path,
         arguments.parameter,
     )  # fmt: skip
 
@@ -420,30 +443,3 @@ def _wraps(value: Value) -> bool:
             return False
         value = inner[0]
     return False
-
-
-def _named(state: _Build, wrappers: tuple[str, ...]) -> list[Tensor]:
-    """The tensors with the wrapper's prefix taken off those that lie in it."""
-    depth = len(wrappers)
-    named: list[Tensor] = []
-    seen: set[str] = set()
-    for tensor in state.tensors:
-        name = tensor.name
-        if depth and tensor.path[:depth] == wrappers:
-            name = ".".join(map(str, tensor.path[depth:]))
-        if name in seen:
-            # {1: a, "1": b}, or a key that is there twice: the whole path tells them apart.
-            state.wrong("tensor-duplicate", tensor.path)
-            name = f"{name}#{len(named)}"
-        seen.add(name)
-        named.append(_renamed(tensor, name))
-    return named
-
-
-def _renamed(tensor: Tensor, name: str) -> Tensor:
-    if name == tensor.name:
-        return tensor
-    return Tensor(
-        name, tensor.dtype, tensor.shape, tensor.stride, tensor.storage, tensor.offset,
-        tensor.path, tensor.parameter, tensor.packed_bytes,
-    )  # fmt: skip

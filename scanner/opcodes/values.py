@@ -58,14 +58,15 @@ class SetValue:
 class Global:
     """An imported name as the file spells it. Nothing was imported."""
 
-    __slots__ = ("module", "name")
+    __slots__ = ("module", "name", "spelling")
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
         self.name = name
+        self.spelling = f"{module}.{name}"
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+        return self.spelling
 
 
 class Extension:
