@@ -34,6 +34,12 @@ from registry.models import Model, User, Version
 HUB = "hf://"
 #: What model files are called; anything else in a folder or a repository stays where it is.
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".th", ".pkl", ".npz", ".sft")
+#: What lies beside models: notes, settings, pictures. By themselves they are no model.
+COMPANIONS = (
+    ".txt", ".md", ".rst", ".pdf", ".html", ".css", ".js", ".py", ".sh", ".csv", ".log", ".toml",
+    ".ini", ".yaml", ".yml", ".json", ".jsonl", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg",
+    ".bmp", ".tif", ".tiff", ".avif", ".mp4", ".webm", ".civitai", ".info", ".sha256",
+)  # fmt: skip
 _CHUNK = 1024 * 1024
 
 #: Called with a file's name and size in bytes; what it yields is called with each chunk's length.
@@ -88,16 +94,30 @@ class Plan:
     files: tuple[File, ...]
 
 
-def plan(sources: Sequence[str]) -> list[Plan]:
+def plan(
+    sources: Sequence[str],
+    *,
+    together: bool = False,
+    skipped: Callable[[str], object] = lambda path: None,
+) -> list[Plan]:
     """What ``sources`` (files, folders, ``hf://`` addresses) hold: a model for each file, and for
-    each repository. ``UserError``: source.unusable, hub.not_found, hub.unreachable."""
+    each repository. ``UserError``: source.unusable, hub.not_found, hub.unreachable.
+
+    ``skipped`` is told of files that are no models by themselves. Where everything goes into one
+    version (``together``), such a file is taken along if it was named.
+    """
     plans: list[Plan] = []
     local: list[LocalFile] = []
     for source in sources:
         if source.startswith(HUB):
             plans.append(_repository(source))
-        else:
-            local += _local(source)
+            continue
+        found = _local(source, skipped)
+        local += [file for file in found if together or not _is_companion(file.path, skipped)]
+    if not plans and not local:
+        raise UserError(
+            "source.unusable", source=", ".join(sources), reason="that is no model file"
+        )
     stems = Counter(_stem(file.name).lower() for file in local)
     for file in local:
         stem = _stem(file.name)
@@ -171,15 +191,25 @@ def _unusable(source: str, error: OSError) -> UserError:
     return UserError("source.unusable", source=source, reason=error.strerror or str(error))
 
 
-def _local(source: str) -> list[LocalFile]:
+def _is_companion(path: Path, skipped: Callable[[str], object]) -> bool:
+    found = path.suffix.lower() in COMPANIONS
+    if found:
+        skipped(str(path))
+    return found
+
+
+def _local(source: str, skipped: Callable[[str], object]) -> list[LocalFile]:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            found = [
-                each
-                for each in sorted(path.rglob("*"))
-                if each.suffix.lower() in SUFFIXES and each.is_file() and not each.is_symlink()
-            ]
+            found = []
+            for each in sorted(path.rglob("*")):
+                if not each.is_file() or each.is_symlink():
+                    continue
+                if each.suffix.lower() in SUFFIXES:
+                    found.append(each)
+                else:
+                    skipped(str(each))
             if not found:
                 raise UserError("source.unusable", source=source, reason="no model file in it")
             return [LocalFile(each, each.stat().st_size) for each in found]

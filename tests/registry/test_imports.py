@@ -165,6 +165,39 @@ def test_several_files_can_join_one_model(tmp_path: Path) -> None:
     assert set(Model.objects.get().versions.values_list("name", flat=True)) == {"7", "8"}
 
 
+def test_what_lies_beside_a_model_does_not_become_one(tmp_path: Path) -> None:
+    making.person(Role.ADMIN)
+    (tmp_path / "real.safetensors").write_bytes(making.safetensors(41))
+    beside = ["notes.txt", "real.yaml", "real.preview.png", "real.json", "README.md"]
+    for name in beside:
+        (tmp_path / name).write_text("trigger word: harbour")
+    said = io.StringIO()
+    # As a shell expands models/*.
+    call_command("import", *map(str, sorted(tmp_path.iterdir())), stderr=said)
+    assert [model.name for model in Model.objects.all()] == ["real"]
+    for name in beside:
+        assert f"{name}: skipped" in said.getvalue()
+
+
+def test_a_note_alone_is_refused(tmp_path: Path) -> None:
+    making.person(Role.ADMIN)
+    (tmp_path / "notes.txt").write_text("nothing to load")
+    with pytest.raises(CommandError, match="no model file"):
+        call_command("import", str(tmp_path / "notes.txt"), stderr=io.StringIO())
+    assert not Model.objects.exists()
+
+
+def test_a_config_that_is_named_goes_with_its_model(tmp_path: Path) -> None:
+    making.person(Role.ADMIN)
+    (tmp_path / "real.safetensors").write_bytes(making.safetensors(42))
+    (tmp_path / "real.yaml").write_text("model: {target: ldm.models.diffusion.ddpm}")
+    call_command("import", *map(str, sorted(tmp_path.iterdir())), "--model", "Real")
+    version = Model.objects.get().versions.get()
+    assert set(version.artifacts.values_list("name", flat=True)) == {
+        "real.safetensors", "real.yaml",
+    }  # fmt: skip
+
+
 def test_one_bad_file_does_not_keep_the_others_out(tmp_path: Path) -> None:
     making.person(Role.ADMIN)
     (tmp_path / "bad.ckpt").write_bytes(b"")

@@ -56,10 +56,13 @@ class Command(BaseCommand):
 
     def _plans(self, sources: list[str], model: str | None) -> list[imports.Plan]:
         try:
-            plans = imports.plan(sources)
+            plans = imports.plan(sources, together=bool(model), skipped=self._skip)
         except UserError as error:
             raise CommandError(error.spoken) from error
         return [imports.merged(plans, model)] if model else plans
+
+    def _skip(self, path: str) -> None:
+        self.stderr.write(f"{path}: skipped, no model file by its name.")
 
 
 def _person(name: str | None) -> User:

@@ -215,7 +215,7 @@ def _decided(version: Version) -> str:
 
 
 def _summary(stops: Sequence[Stop]) -> str:
-    present = next((s for s in stops if s.state not in {"done", "open"}), None)
+    present = next((s for s in reversed(stops) if s.state not in {"done", "open"}), None)
     if present is None:
         done = [stop for stop in stops if stop.state == "done"]
         return f"{done[-1].name}." if done else ""

@@ -17,9 +17,14 @@ PAGE = 30
 @require_safe
 @members
 def index(request: HttpRequest) -> HttpResponse:
-    told = notices.of(person(request)).select_related("version")
+    user = person(request)
+    told = notices.of(user).select_related("version")
     page = Paginator(told, PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "rows": notice_view.rows(page.object_list)}
+    context = {
+        "page": page,
+        "rows": notice_view.rows(page.object_list),
+        "unread": notices.unread(user),
+    }
     return render(request, "portal/notices.html", context)
 
 

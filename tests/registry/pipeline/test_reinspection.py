@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 from pytest import MonkeyPatch
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from registry import blobs, engine, policies, reports, reviews, serving, uploads
 from registry.errors import UserError
@@ -45,10 +45,11 @@ def now_in_force() -> str:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("samples")
-    samples.make(folder)
-    yield folder
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkpoint that would run a command."""
+    path = tmp_path_factory.mktemp("samples") / "hostile.ckpt"
+    samples.hostile(path)
+    yield path
     assert not Path(samples.MARKER).exists(), "something ran the hostile sample's payload"
 
 
@@ -131,13 +132,13 @@ def test_the_same_verdict_is_a_line_in_the_journal_and_nothing_else(now_in_force
 
 
 def test_what_is_worse_now_is_withdrawn_at_once_on_every_route(
-    files: Path,
+    hostile: Path,
     now_in_force: str,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     reviewer, admin = making.person(Role.REVIEWER, "rita"), making.person(Role.ADMIN, "boss")
     fan = making.person(name="fan")
-    version = published(files / "hostile.ckpt", by=reviewer)
+    version = published(hostile, by=reviewer)
     artifact = version.artifacts.get()
     serving.count(artifact, fan)
     assert blobs.is_public(artifact.blob_id)
@@ -164,11 +165,11 @@ def test_what_is_worse_now_is_withdrawn_at_once_on_every_route(
 
 
 def test_a_version_in_review_is_quarantined_as_on_a_first_inspection(
-    files: Path, now_in_force: str
+    hostile: Path, now_in_force: str
 ) -> None:
     making.person(Role.REVIEWER, "rita")
     version = making.version()
-    judged_before(version, files / "hostile.ckpt", verdict="suspicious", format="torch-zip")
+    judged_before(version, hostile, verdict="suspicious", format="torch-zip")
     Version.objects.filter(pk=version.pk).update(stage=Stage.IN_REVIEW)
     reinspection.announce(now_in_force)
     work_through()
@@ -193,7 +194,7 @@ def test_a_better_verdict_publishes_nothing_but_is_offered(now_in_force: str) ->
 
 
 def test_a_converted_file_is_inspected_again_like_an_original(
-    files: Path, now_in_force: str
+    hostile: Path, now_in_force: str
 ) -> None:
     version = published()
     version.artifacts.update(role="converted")
@@ -203,11 +204,11 @@ def test_a_converted_file_is_inspected_again_like_an_original(
 
 
 def test_a_published_versions_original_that_turns_out_malicious_withdraws_it(
-    files: Path, now_in_force: str
+    hostile: Path, now_in_force: str
 ) -> None:
     version = published()
     with_original = making.version()
-    judged_before(with_original, files / "hostile.ckpt", verdict="suspicious", format="torch-zip")
+    judged_before(with_original, hostile, verdict="suspicious", format="torch-zip")
     with_original.artifacts.update(version=version)
     reinspection.announce(now_in_force)
     work_through()
@@ -249,7 +250,7 @@ def test_a_person_has_it_tried_again(now_in_force: str) -> None:
 
 
 def test_a_worker_that_was_killed_loses_and_doubles_nothing(
-    now_in_force: str, settings: Settings
+    now_in_force: str,
 ) -> None:
     published()
     reinspection.announce(now_in_force)
@@ -381,13 +382,13 @@ def test_the_same_policy_said_twice_starts_nothing(now_in_force: str) -> None:
 
 
 def test_a_first_inspection_that_finds_worse_stops_the_versions_that_bear_the_bytes(
-    files: Path, now_in_force: str
+    hostile: Path, now_in_force: str
 ) -> None:
     """Somebody uploads bytes that are served elsewhere, after the policy has changed."""
-    served = published(files / "hostile.ckpt")
+    served = published(hostile)
     reinspection.announce(now_in_force)
     other = making.version()
-    uploads.receive_path(files / "hostile.ckpt", version=other, by=other.created_by)
+    uploads.receive_path(hostile, version=other, by=other.created_by)
     uploads.submit(other, by=other.created_by)
     tasks.work(other.runs.get().pk)
 

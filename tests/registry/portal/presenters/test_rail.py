@@ -116,3 +116,16 @@ def test_a_withdrawn_version_was_published_once() -> None:
 
 def test_between_two_steps_it_still_looks_again() -> None:
     assert rail(moved(Stage.RECEIVED, Stage.INSPECTED)).under_way
+
+
+def test_what_was_quarantined_and_then_rejected_shows_both() -> None:
+    version = moved(Stage.RECEIVED, Stage.QUARANTINED)
+    making.judged(version.artifacts.get(), "malicious")
+    lifecycle.move(version, Stage.REJECTED, by=making.person(name="ana"), note="no")
+
+    shown = rail(version)
+
+    assert states(shown) == ["done", "refused", "open", "open", "refused", "open"]
+    assert shown.stops[1].fact == "quarantined, no findings"
+    assert shown.stops[4].fact == "rejected by ana"
+    assert "rejected by ana" in shown.summary
