@@ -145,6 +145,7 @@ class Machine:
         self.persistent: list[Persistent] = []
         self.extensions: list[Extension] = []
         self.oddities: list[Oddity] = []
+        self._odd: set[str] = set()
         self.protocol = 0
         self.opcodes = 0
         self._globals: dict[tuple[str, str], Global] = {}
@@ -207,12 +208,12 @@ class Machine:
 
     def odd(self, code: str, message: str, *, fatal: bool = False) -> None:
         """Record a form that a pickler does not write; the first of each kind says it."""
-        known = any(odd.code == code for odd in self.oddities[: self.limits.findings])
-        if fatal or not known:
+        if fatal or code not in self._odd:
+            self._odd.add(code)
             self.oddities.append(Oddity(code, message, self.at, self.opcode, fatal))
 
     def _newer(self, protocol: int) -> None:
-        if self.opcode != "PROTO":
+        if self.opcode != "PROTO" and "newer-opcode" not in self._odd:
             self.odd(
                 "newer-opcode",
                 f"{self.opcode} belongs to protocol {protocol}, the pickle says {self.protocol}",

@@ -120,10 +120,10 @@ class Grower:
             self._memo = []
         if self.random() < 0.8:
             out.append(self._protocol())
-        for _ in range(1 + self._below(4)):
+        for _ in range(1 + self._below(3)):
             if self.random() < 0.1:
                 out.append(self._frame())
-            self._value(2)
+            self._value(1 + self._below(2))
             if self.random() < 0.3:
                 out.append(_POP)
         out.append(_STOP)
