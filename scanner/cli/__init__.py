@@ -1,4 +1,4 @@
-"""The command line: inspect · convert · smoke · explain · policy."""
+"""The command line: inspect · convert · smoke · explain · policy · selftest."""
 
 from scanner.cli.command import main
 

@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _smoke(commands.add_parser("smoke", help="make a small picture with a model"))
     _explain(commands.add_parser("explain", help="show what loading a file would run"))
     _policy(commands.add_parser("policy", help="print the names that are known or dangerous"))
+    _selftest(commands.add_parser("selftest", help="try to break out of the sandbox"))
     return parser
 
 
@@ -174,5 +175,15 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 def _policy(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="policies")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="what is said of this name, such as os.system"
+    )
+    parser.add_argument("--tier", choices=("known", "judged", "dangerous"), help="only this tier")
+    parser.add_argument("--search", metavar="TEXT", help="only rows that hold this text")
     parser.add_argument("--version", action="store_true", help="only which policy this is")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _selftest(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="selftesting")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
