@@ -173,13 +173,20 @@ class LedgerRow(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """Every byte in a named row: the rows and ``unexplained`` add up to the file's size."""
+    """Every byte in a named row: the rows and ``unexplained`` add up to the file's size.
+    ``scanner.naming.suggested`` makes a file name of ``words``."""
 
     rows: tuple[LedgerRow, ...]
     removable: int
     lossless_minimum: int
     unexplained: int
     summary: str
+    #: Bytes of each component that is there, were it whole: {"unet": {"fp16": …, "fp32": …}}.
+    expected: Mapping[str, Mapping[str, int]] = {}
+    #: What is odd about the sizes, each in a sentence.
+    anomalies: tuple[str, ...] = ()
+    #: What the community calls such a file: "pruned", "emaonly", "noVAE", "fp16", …
+    words: tuple[str, ...] = ()
 
 
 class Fingerprint(NamedTuple):
@@ -204,9 +211,9 @@ class Fingerprints(NamedTuple):
 
 class Tensors(NamedTuple):
     """The file's list of tensors: (name, dtype, shape, component or use, bytes) each.
-    ``left_out`` counts those for which the list had no room."""
+    ``left_out`` counts those of the ``total`` for which the list had no room."""
 
-    count: int
+    total: int
     left_out: int
     rows: tuple[tuple[str, str, tuple[int, ...], str, int], ...]
 

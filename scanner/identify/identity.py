@@ -112,6 +112,8 @@ def _by_digest(identity: Identity, sha256: str | None) -> Identity:
     return identity._replace(
         candidates=(release.release,) if release.release else identity.candidates,
         prediction=release.prediction or identity.prediction,
+        # Of one UNet only a digest can say that it is the EMA copy.
+        ema="only" if "emaonly" in release.name else identity.ema,
         evidence=(f"sha256 is that of {release.name}", *identity.evidence),
     )
 

@@ -66,8 +66,10 @@ def _slice(bits: Array, numpy: ModuleType) -> Array:
 
 def _of_halves(bits: Array) -> Array:
     numpy = prepare()
-    nan = (bits & numpy.uint16(0x7FFF)) > numpy.uint16(_INFINITY)
-    return numpy.where(nan, numpy.uint16(_NAN), bits) if nan.any() else bits
+    magnitudes = bits & numpy.uint16(0x7FFF)
+    if int(magnitudes.max(initial=0)) <= _INFINITY:
+        return bits
+    return numpy.where(magnitudes > numpy.uint16(_INFINITY), numpy.uint16(_NAN), bits)
 
 
 def _of_doubles(bits: Array) -> Array:

@@ -22,13 +22,13 @@ def test_every_tensor_with_its_use() -> None:
         ("first_stage_model.loss.logvar", "F16", (2, 3), "loss", 12),
         ("x", "F16", (2, 3), "other", 12),
     )
-    assert (found.count, found.left_out) == (2, 0)
+    assert (found.total, found.left_out) == (2, 0)
 
 
 def test_the_list_is_bounded_by_rows_and_by_characters() -> None:
     names = [f"tensor{number}" for number in range(9)]
     found = listing.listed(_anatomy(*names), DEFAULT._replace(listed_tensors=4))
-    assert (len(found.rows), found.count, found.left_out) == (4, 9, 5)
+    assert (len(found.rows), found.total, found.left_out) == (4, 9, 5)
     found = listing.listed(_anatomy(*names), DEFAULT._replace(listed_chars=15))
     assert (len(found.rows), found.left_out) == (2, 7)
 

@@ -92,6 +92,15 @@ def test_a_known_digest_names_the_release(make_table: Make, known_as: Known) -> 
     assert known_as(make_table(shapes), sha256="0" * 64).candidates == ("sd1.4", "sd1.5")
 
 
+def test_only_a_digest_says_that_the_one_unet_is_the_ema_copy(
+    make_table: Make, known_as: Known
+) -> None:
+    digest = next(key for key, item in known.RELEASES.items() if "emaonly" in item.name)
+    shapes = _shapes("sd1", "ldm-unet", _PREFIX)
+    assert known_as(make_table(shapes), sha256=digest).ema == "only"
+    assert known_as(make_table(shapes)).ema == "none"
+
+
 def test_trigger_words_come_from_the_author(make_table: Make, known_as: Known) -> None:
     said = {"modelspec.trigger_phrase": "red fox, forest", "modelspec.usage_hint": "red fox"}
     found = known_as(make_table({"emb_params": (1, 768)}, metadata=said))

@@ -9,6 +9,8 @@ from scanner.extents import Extent, Part
 from scanner.identify import precision
 from scanner.identify.anatomy import Anatomy
 from scanner.identify.leftovers import Use
+from scanner.ledger.expected import anomalies, expected
+from scanner.naming import words
 from scanner.report import HealthIssue, Identity, Ledger, LedgerRow, State
 from scanner.tensors import Storage, Tensor
 
@@ -35,6 +37,7 @@ _PARTS: Mapping[Part, str] = {
 }  # fmt: skip
 _REMOVABLE = frozenset({"ema", Use.OPTIMISER.value, Use.LOSS.value})
 _UNUSED = "storage that no tensor uses"
+_TRAINING = (_LABELS[Use.OPTIMISER.value], _LABELS[Use.LOSS.value])
 
 #: (row, whether it can go)
 _Row = tuple[str, bool]
@@ -64,12 +67,16 @@ def account(
     explained = sum(row.bytes for row in rows)
     removable = sum(row.bytes for row in rows if row.removable)
     minimum = size - removable - owners.halved(health)
+    sizes = expected(anatomy, identity) if anatomy else {}
     return Ledger(
         rows=tuple(rows),
         removable=removable,
         lossless_minimum=minimum,
         unexplained=size - explained,
         summary=_summary(size, rows, removable, minimum, size - explained),
+        expected=sizes,
+        anomalies=tuple(anomalies(size, tuple(rows), size - explained, identity, sizes)),
+        words=words(identity, leftovers=any(row.what.startswith(_TRAINING) for row in rows)),
     )
 
 
