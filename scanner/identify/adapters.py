@@ -237,8 +237,19 @@ def find(table: TensorTable) -> Found | None:
         dora=dora,
     )
     bases, evidence = _bases(layers)
+    if not bases:
+        # Some converters write every matrix the other way round.
+        bases, evidence = _bases(tuple(map(_turned, layers)))
     base = next(iter(bases)) if len(bases) == 1 else None
     return Found(adapter, base, () if base else tuple(sorted(bases)), evidence)
+
+
+def _turned(layer: Module) -> Module:
+    roles = {
+        role: Tensor(item.name, item.dtype, item.shape[::-1], item.stride[::-1], item.storage)
+        for role, item in layer.roles.items()
+    }
+    return Module(layer.name, layer.target, layer.prefix, layer.path, roles)
 
 
 def _target_order(target: str) -> tuple[bool, str]:
@@ -442,8 +453,10 @@ _DEEP = re.compile(r"_transformer_blocks_[1-9]")
 _WIDE = re.compile(
     r"^(down_blocks_0_attentions|up_blocks_3_|input_blocks_[12]_1_|output_blocks_(9|10|11)_)"
 )
-#: Nothing in a miniature is wider.
-_MINI = 1024
+#: Widths of the blocks, where the prompt's width is too common to tell the base.
+_WIDTHS: Mapping[str, frozenset[int]] = {
+    "sd1-mini": frozenset({64}), "sdxl-refiner": frozenset({1536}),
+}  # fmt: skip
 _EVERY = frozenset({"sd1", "sd2", "sdxl"})
 
 
@@ -459,7 +472,7 @@ def _stable_diffusion(
     if contexts:
         width = contexts.most_common(1)[0][0]
         base = CONTEXTS.get(width)
-        if base == "sd1-mini" and max(_widths(unet)) > _MINI:
+        if base in _WIDTHS and not _WIDTHS[base] & _widths(unet):
             base = None
         return ({base} if base else set()), (f"cross-attention reads {width} features",)
     possible: set[str] = set(_EVERY)

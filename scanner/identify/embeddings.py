@@ -18,8 +18,12 @@ _ENCODERS: Mapping[str, str] = {
     "clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl", "text_encoders_0": "clip_l",
     "text_encoders_1": "clip_g",
 }  # fmt: skip
+#: At least this share of the tensors must be what the file is.
+_SHARE = 0.5
+#: First words that belong to the names themselves.
+_OWN = frozenset({"string_to_param", "320", "640", "768", "1024", "1280", "32", "64"})
 _TOKEN = re.compile(r"<.+>|\*|emb_params|string_to_param\..+")
-_LAYER = re.compile(r"(?P<dim>\d+)(?:\.|\[)(?P<side>[01])\]?\.(?P<key>.+)")
+_LAYER = re.compile(r"(?P<dim>\d{2,4})(?:\.|\[)(?P<side>[01])\]?\.(?P<key>.+)")
 _HYPER_DIMS = frozenset({320, 640, 768, 1024, 1280, 32, 64})
 
 
@@ -40,24 +44,38 @@ def _leaf(table: TensorTable, name: str) -> object:
 
 def embedding(table: TensorTable) -> Found | None:
     """A textual inversion, or None."""
-    tensors = table.tensors
-    if not 0 < len(tensors) <= _MOST_TENSORS:
+    tensors = tuple(tensor for tensor in table if _is_vectors(tensor))
+    if not 0 < len(table) <= _MOST_TENSORS or len(tensors) < _SHARE * len(table):
         return None
-    if any(not 1 <= len(tensor.shape) <= 2 or tensor.shape[-1] == 0 for tensor in tensors):
-        return None
-    named = {tensor.name: tensor for tensor in tensors}
+    inner = _unwrapped(table)
+    named = {tensor.name[inner:]: tensor for tensor in tensors}
     encoders = {
         _encoder(name, tensor): tensor for name, tensor in named.items() if name in _ENCODERS
     }
-    if encoders and len(encoders) == len(tensors):
+    if encoders and len(encoders) >= _SHARE * len(table):
         return _several(table, encoders)
-    if all(_TOKEN.fullmatch(name) for name in named):
-        return _single(table, tensors)
+    told = {name: tensor for name, tensor in named.items() if _TOKEN.fullmatch(name)}
+    if told and len(told) >= _SHARE * len(table):
+        return _single(table, told)
+    if len(tensors) < len(table):
+        return None
     # diffusers names the one tensor after its token, brackets or not.
     lone = tensors[0]
     if len(tensors) == 1 and "." not in lone.name and lone.shape[-1] in CONTEXTS:
-        return _single(table, tensors)
+        return _single(table, {lone.name: lone})
     return None
+
+
+def _is_vectors(tensor: Tensor) -> bool:
+    return 1 <= len(tensor.shape) <= 2 and tensor.shape[-1] > 0
+
+
+def _unwrapped(table: TensorTable) -> int:
+    """Length of the dotted prefix that every name has: a wrapper that somebody put around."""
+    words = {tensor.name.partition(".")[0] for tensor in table if "." in tensor.name}
+    word = words.pop() if len(words) == 1 else "<"
+    whole = all(tensor.name.startswith(word + ".") for tensor in table)
+    return len(word) + 1 if whole and word not in _OWN and not word.startswith("<") else 0
 
 
 def _encoder(name: str, tensor: Tensor) -> str:
@@ -83,7 +101,8 @@ def _several(table: TensorTable, encoders: Mapping[str, Tensor]) -> Found:
     return Found(base, (f"vectors for {words}",), Embedding(vectors, tokens, dims))
 
 
-def _single(table: TensorTable, tensors: tuple[Tensor, ...]) -> Found:
+def _single(table: TensorTable, told: Mapping[str, Tensor]) -> Found:
+    tensors = tuple(told.values())
     width = tensors[0].shape[-1]
     base = CONTEXTS.get(width) if width in (768, 1024, 32) else None
     encoder = {768: "clip_l", 1280: "clip_g", 32: "clip_l", 1024: "openclip_h"}.get(
@@ -91,7 +110,7 @@ def _single(table: TensorTable, tensors: tuple[Tensor, ...]) -> Found:
     )
     if width == 1280:
         base = "sdxl"
-    tokens = _tokens(table, tuple(tensor.name for tensor in tensors))
+    tokens = _tokens(table, tuple(told))
     vectors = sum(_vectors(tensor) for tensor in tensors)
     return Found(base, (f"vectors {width} wide",), Embedding(vectors, tokens, {encoder: width}))
 
@@ -114,16 +133,15 @@ def _tokens(table: TensorTable, names: tuple[str, ...]) -> tuple[str, ...]:
 def hypernetwork(table: TensorTable) -> Found | None:
     """A hypernetwork: for each width two modules, one before the keys and one before the values."""
     layers: dict[int, dict[str, Tensor]] = {}
+    inner, counted = _unwrapped(table), 0
     for tensor in table:
-        match = _LAYER.fullmatch(tensor.name)
-        if match is None:
-            return None
-        dim = int(match["dim"])
-        if dim not in _HYPER_DIMS:
-            return None
+        match = _LAYER.fullmatch(tensor.name, inner)
+        if match is None or int(match["dim"]) not in _HYPER_DIMS:
+            continue
+        counted += 1
         if match["side"] == "0":
-            layers.setdefault(dim, {})[match["key"]] = tensor
-    if not layers:
+            layers.setdefault(int(match["dim"]), {})[match["key"]] = tensor
+    if not layers or counted < _SHARE * len(table):
         return None
     base = next((CONTEXTS[dim] for dim in (1024, 768, 32) if dim in layers), None)
     dims = tuple(sorted(layers))

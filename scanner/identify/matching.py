@@ -19,12 +19,17 @@ from scanner.tensors import Tensor, TensorTable
 #: A part is believed when at least this share of its architecture, or of the tensors that lie
 #: below its prefix, fits by name and shape. Listings of a few blocks pass by the second.
 _SHARE = 0.5
+_LOCAL_SHARE = 0.8
 _LEAST = 4
 
 #: Quantised files carry scales beside their weights; they are part of the component they scale.
 SCALES = (".scale_weight", ".scale_input", ".weight_scale", ".input_scale", ".weight_scale_2",
           ".comfy_quant", "scaled_fp8", ".absmax", ".quant_map", ".quant_state.bitsandbytes__nf4",
           ".quant_state.bitsandbytes__fp4", ".SCB", ".weight_format")  # fmt: skip
+
+
+#: What trainers leave beside a model without a prefix.
+_BESIDE = ("optimizer", "loss.", "lr_scheduler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class _Match:
     @property
     def believable(self) -> bool:
         return self.fitting >= _LEAST and (
-            self.fitting >= _SHARE * self.expected or self.fitting >= _SHARE * self.local
+            self.fitting >= _SHARE * self.expected or self.fitting >= _LOCAL_SHARE * self.local
         )
 
 
@@ -78,10 +83,21 @@ for _layout, _names in ANCHORS.items():
 _FLAT = ANCHORS["flat-unet"]
 
 
+def _shared(first: str, last: str) -> int:
+    """Length of what two names begin with."""
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
+
+
 def _places(names: Mapping[str, Tensor]) -> set[tuple[str, str]]:
     """(prefix, layout) of every anchor in the file."""
     places: set[tuple[str, str]] = set()
+    # What stands before every name may end in anything.
+    shared = _shared(min(names), max(names)) if names else 0
     for name in names:
+        layouts = _SUFFIXES.get(name[shared:]) if shared else None
+        if layouts:
+            places.update((name[:shared], layout) for layout in layouts)
         start = 0
         while start >= 0:
             layouts = _SUFFIXES.get(name[start:] if start else name)
@@ -110,7 +126,7 @@ def _below(names: Mapping[str, Tensor], prefix: str) -> _Local:
     return _Local(
         {name: tensor.shape for name, tensor in held.items()},
         {name: tensor for name, tensor in held.items() if _is_packed(tensor)},
-        sum(not name.endswith(SCALES) for name in held),
+        sum(not name.endswith(SCALES) and not name.startswith(_BESIDE) for name in held),
     )
 
 

@@ -15,6 +15,8 @@ class Sign:
     base: str | None
     marks: tuple[str, ...]
     evidence: str
+    #: Where the names are those of several bases: width that most matrices read → base.
+    widths: tuple[tuple[int, str], ...] = ()
 
 
 def _upscaler(evidence: str, *marks: str) -> Sign:
@@ -102,6 +104,8 @@ FOREIGN: tuple[Sign, ...] = (
     _unet("svd", "Stable Video Diffusion (diffusers)", "temporal_transformer_blocks.",
           "spatial_res_block."),
     _unet("flux2", "Flux.2 transformer", "double_stream_modulation_img."),
+    _unet("flux2", "Flux.2 transformer", "double_stream_modulation_txt."),
+    _unet("flux2", "Flux.2 transformer", "single_stream_modulation.", "_blocks."),
     _unet("chroma", "Chroma transformer", "distilled_guidance_layer."),
     _unet("anima", "Anima transformer", "adaln_modulation_cross_attn.", "llm_adapter."),
     _unet("cosmos", "Cosmos-Predict2 transformer", "adaln_modulation_cross_attn."),
@@ -109,7 +113,9 @@ FOREIGN: tuple[Sign, ...] = (
     _unet("omnigen2", "OmniGen2 transformer", "time_caption_embed.", "ref_image_refiner."),
     _unet("z", "Z-Image transformer", "cap_embedder.", "noise_refiner.", "x_pad_token"),
     _unet("z", "Z-Image transformer", "cap_embedder.", "noise_refiner.", "cap_pad_token"),
-    _unet("lumina2", "Lumina Image 2 transformer", "cap_embedder.", "noise_refiner."),
+    Sign("unet", None, ("cap_embedder.", "noise_refiner."),
+         "transformer named as Lumina Image 2 and Z-Image are",
+         ((2304, "lumina2"), (3840, "z"))),
     _unet("lumina-next", "Lumina-Next transformer", "cap_embedder.", "attention.wk_y."),
     _unet("qwen", "Qwen-Image transformer", "transformer_blocks.", ".img_mod.1.", "txt_norm."),
     _unet("flux", "Flux transformer, quantised by Nunchaku", "single_transformer_blocks.",
