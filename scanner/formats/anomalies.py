@@ -33,6 +33,9 @@ ANOMALIES: dict[str, Anomaly] = {
     "hidden-pickle": Anomaly(_SUSPICIOUS, "A pickle where none belongs."),
     "pickle-in-storage": Anomaly(_SUSPICIOUS, "A tensor's bytes are a pickle that names objects."),
     "picture": Anomaly(_SUSPICIOUS, "A picture, not a model."),
+    "picture-embedding": Anomaly(_NOTE, "An embedding inside a picture."),
+    "picture-chunk": Anomaly(_SUSPICIOUS, "A part of the picture that no picture needs."),
+    "picture-broken": Anomaly(_UNREADABLE, "The picture is broken or cut off."),
     "text": Anomaly(_SUSPICIOUS, "Text, not a model."),
     "program-text": Anomaly(_SUSPICIOUS, "The text is a program or a script."),
     # configurations

@@ -12,12 +12,14 @@ from scanner.formats import (
     npy,
     packed,
     pickles,
+    png,
     safetensors,
     storages,
     table,
     texts,
     torch_legacy,
     torch_tar,
+    webp,
     zip_file,
 )
 from scanner.formats.anomalies import finding
@@ -43,6 +45,8 @@ _READERS = (
     _Reader("GGUF", gguf.plausible, gguf.read),
     _Reader("numpy", npy.plausible, npy.read),
     _Reader("tar", torch_tar.plausible, torch_tar.read),
+    _Reader("PNG", png.plausible, png.read),
+    _Reader("WebP", webp.plausible, webp.read),
     _Reader("packed", packed.plausible, packed.read),
 )
 
@@ -57,10 +61,8 @@ _UNSUPPORTED = (
     (b"\x7fELF", "a program"),
 )
 _PICTURES = (
-    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"GIF8", 0, "GIF"),
-    (b"WEBP", 8, "WebP"),
 )
 
 

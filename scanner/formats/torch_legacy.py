@@ -65,7 +65,11 @@ def _storages(
             collector.note("legacy-broken", f"Storage key {str(key)[:80]!r}.", offset=at)
             break
         try:
-            numel = int.from_bytes(source.read(at, 8), "little", signed=True)
+            # The count, and in the same read the first bytes: there are thousands of storages.
+            head = source.peek(at, 8 + pickles.LONGEST_BEGIN)
+            if len(head) < 8:
+                raise FileError("read.beyond_end", f"bytes {at}+8 of {source.size}")
+            numel = int.from_bytes(head[:8], "little", signed=True)
             if numel != claim.numel:
                 detail = f"{claim.numel} elements claimed, {numel} there."
                 collector.note("storage-bounds", detail, offset=at, argument=key[:200])
@@ -77,7 +81,8 @@ def _storages(
         collector.extents.append(Extent(at, 8, Part.HEADER))
         collector.extents.append(Extent(at + 8, claim.nbytes, Part.STORAGE, key))
         located[key] = Storage(key, claim.nbytes, body, collector.place.member)
-        _pickle_in_storage(located[key], collector)
+        if pickles.begins(head[8 : 8 + claim.nbytes]):
+            _pickle_in_storage(located[key], collector)
         at += 8 + claim.nbytes
     missing = len(claims.keys() - located.keys())
     if missing:
@@ -86,8 +91,6 @@ def _storages(
 
 
 def _pickle_in_storage(storage: Storage, collector: Collector) -> None:
-    if not pickles.begins(storage.source):
-        return
     trace = pickles.trial(storage.source, collector.place.limits, collector.place.member)
     if trace is not None and pickles.names_objects(trace):
         collector.note(

@@ -24,8 +24,8 @@ _KNOWN_EXTRA = frozenset(
 _UNICODE_PATH = 0x7075
 #: No pickle that does something is shorter.
 _SHORTEST = 12
-#: Bytes beside the members (comments, extra fields) that are looked into.
-_ASIDE = 1 << 20
+#: Comments and extra fields that are looked into.
+_MOST_ASIDE = 2_000
 #: Unpacked sizes up to here are no bomb, however well they pack.
 _BOMB_BYTES = 64 << 20
 _BOMB_RATIO = 100
@@ -74,15 +74,18 @@ class Archive:
         self.labels: Counter[str] = Counter()
         #: Comments and extra fields of members, by label: nothing a loader reads, room to hide in.
         self.aside: dict[str, bytes] = {}
-        self._aside = 0
+        self._aside: set[bytes] = set()
 
-    def put_aside(self, label: str, data: bytes) -> None:
-        """Keep bytes to look into. The same bytes before the data and in the directory count
-        once; runs of one byte are padding."""
-        if len(data) >= _SHORTEST and len(set(data)) > 1 and self._aside + len(data) <= _ASIDE:
-            if data not in self.aside.values():
-                self._aside += len(data)
-                self.aside[f"{label} (extra)#{len(self.aside)}"] = data
+    def put_aside(self, label: str, data: bytes) -> bool:
+        """Keep bytes to look into; whether there is room. The same bytes before the data and in
+        the directory count once; runs of one byte are padding."""
+        if len(data) < _SHORTEST or len(set(data)) == 1 or data in self._aside:
+            return True
+        if len(self._aside) >= _MOST_ASIDE:
+            return False
+        self._aside.add(data)
+        self.aside[f"{label} (extra)#{len(self.aside)}"] = data
+        return True
 
     def label(self, name: str) -> str:
         """The name, with a number from the second member of that name on."""
@@ -205,7 +208,8 @@ def _member(source: Source, entry: Central, shift: int, place: Place, archive: A
     ):  # fmt: skip
         odd(rule, detail)
     for data in (entry.comment, *_bodies(entry.extra), *_bodies(local.extra)):
-        archive.put_aside(label, data)
+        if not archive.put_aside(label, data):
+            odd("limit-reached", "Too many comments and extra fields.")
     if local.data + entry.packed > source.size:
         odd("zip-broken-record", "Its data end beyond the file.")
         return

@@ -99,9 +99,9 @@ def _central(found: dict[str, object]) -> bytes:
 
 
 def end_record(entries: int, size: int, offset: int, comment: bytes = b"") -> bytes:
-    return struct.pack(
-        "<4s4H2IH", b"PK\5\6", 0, 0, entries, entries, size, offset, len(comment)
-    ) + comment  # fmt: skip
+    counts = (0, 0, entries, entries, size, offset, len(comment))
+    record: bytes = struct.pack("<4s4H2IH", b"PK\5\6", *counts)
+    return record + comment
 
 
 def crafted(members: Sequence[Record], comment: bytes = b"") -> bytes:
