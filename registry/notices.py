@@ -10,6 +10,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from registry.errors import UserError
@@ -33,11 +34,11 @@ def tell(
     text: str,
     *,
     note: str = "",
-    follow: bool = True,
+    link: str | None = None,
     by: User | None = None,
 ) -> None:
-    """Tell each of ``people`` once, less the one who did it. ``follow`` says that they can open
-    the version."""
+    """Tell each of ``people`` once, less the one who did it. ``link`` is the version's page if left
+    out, and empty where they could not open that."""
     told = {person.pk: person for person in people if person.is_active}
     if by is not None:
         told.pop(by.pk, None)
@@ -50,7 +51,7 @@ def tell(
             subject=str(version)[:255],
             text=text,
             note=note,
-            link=version.get_absolute_url() if follow else "",
+            link=version.get_absolute_url() if link is None else link,
             mail_due_at=now if _wants_mail(person) else None,
         )
         for person in told.values()
@@ -96,7 +97,7 @@ def moved(version: Version, *, was: Stage, to: Stage, by: User | None, note: str
         text = f"{version} was published{hand}."
         tell(uploaders(version), NoticeKind.PUBLISHED, version, text, note=note, by=by)
     elif to is Stage.DRAFT:
-        text = f"{version} came back{hand}: changes are asked for."
+        text = f"{version} was sent back{hand}: changes are asked for."
         tell(uploaders(version), NoticeKind.CHANGES, version, text, note=note, by=by)
     elif to is Stage.REJECTED:
         text = f"{version} was rejected{hand}."
@@ -116,6 +117,15 @@ def held(version: Version, why: str) -> None:
     tell({*uploaders(version), *reviewers()}, NoticeKind.HELD, version, text, note=why)
 
 
+def stuck(version: Version, why: str) -> None:
+    """A stored file cannot be inspected again. One notice stands for as many as there are."""
+    page = reverse("portal:policy")
+    aware = Notice.objects.filter(kind=NoticeKind.HELD, link=page, read_at=None)
+    people = reviewers() - set(User.objects.filter(notices__in=aware))
+    text = f"Files could not be inspected again, of {version} for one. Their verdicts stand."
+    tell(people, NoticeKind.HELD, version, text, note=why, link=page)
+
+
 def worse(version: Version, why: str) -> None:
     """A later inspection found more in a version than the first, though not enough to stop it."""
     text = f"{version} was inspected again, and needs another look."
@@ -133,8 +143,8 @@ def cleared(version: Version) -> None:
 def unsafe(people: Iterable[User], version: Version, file: str, sha256: str, why: str) -> None:
     """People have a copy of a file that is no longer considered safe."""
     text = f"You downloaded {file} of {version}, which is no longer considered safe."
-    note = f"Do not load it, and delete your copy: SHA-256 {sha256}.\n{why}".strip()
-    tell(people, NoticeKind.UNSAFE, version, text, note=note, follow=False)
+    note = f"Do not load it, and delete your copy. {why}".strip() + f"\nSHA-256 {sha256}"
+    tell(people, NoticeKind.UNSAFE, version, text, note=note, link="")
 
 
 def uploaders(version: Version) -> set[User]:

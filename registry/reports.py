@@ -3,6 +3,7 @@ counts."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from scanner.report import Verdict
 
 #: As the scanner declares them: each is worse than the one before.
 _WORST_LAST = tuple(Verdict)
+_REFERENCE = re.compile(r" \(https://[^\s()]+\)")
 
 
 @transaction.atomic
@@ -49,7 +51,13 @@ def _let_count(report: Report) -> None:
 def why(report: Report) -> str:
     """The finding that makes the verdict, in a sentence; empty where there is none."""
     findings = report.data["safety"]["findings"]
-    return next((str(f["message"]) for f in findings if f["severity"] == report.verdict), "")
+    said = next((str(f["message"]) for f in findings if f["severity"] == report.verdict), "")
+    return plain(said)
+
+
+def plain(message: str) -> str:
+    """A finding's sentence without its references: the report has them."""
+    return _REFERENCE.sub("", message)
 
 
 def rank(verdict: str) -> int:

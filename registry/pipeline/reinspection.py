@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from registry import lifecycle, policies, reports
+from registry import lifecycle, notices, policies, reports
 from registry.errors import EngineError, UserError
 from registry.models import Artifact, Blob, Policy, Reinspection, Report, StepRun, User, Version
 from registry.pipeline import leases, steps, verdicts
@@ -277,8 +277,13 @@ def _fail(hold: leases.Hold[Reinspection], code: str, detail: str) -> None:
     log.warning("reinspection.failed", sha256=hold.run.blob_id, code=code)
     if hold.run.attempts < ATTEMPTS:
         hold.try_again(code, detail)
-    else:
-        hold.give_up(code, detail)
+        return
+    with transaction.atomic():
+        if not hold.give_up(code, detail):
+            return
+        bearing = Artifact.objects.filter(blob=hold.run.blob_id).select_related("version__model")
+        if artifact := bearing.first():
+            notices.stuck(artifact.version, f"{artifact.name}: {detail or code}")
 
 
 def request(digests: Iterable[str]) -> int:

@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connections, transaction
 
 from registry import blobs, reviews, uploads
 from registry.errors import UserError
-from registry.models import Blob, Version
-from registry.pipeline import places, runs
+from registry.models import Blob, Reinspection, Version
+from registry.pipeline import leases, places, reinspection, runs
 from registry.pipeline.leases import LeaseLost
 from registry.pipeline.runs import Outcome
 from registry.states import Role, RunState, Stage
@@ -150,3 +151,93 @@ def test_an_upload_waits_for_a_collection_of_the_same_bytes() -> None:
     at_once(collect, upload)
     assert other.artifacts.get().blob_id == digest
     assert blobs.exists(digest)
+
+
+def _served(salt: int) -> Version:
+    """Published, with the report of an engine that judged by an earlier policy."""
+    version = making.version()
+    making.judged(making.artifact(version, data=making.safetensors(salt)))
+    Version.objects.filter(pk=version.pk).update(stage=Stage.IN_REVIEW)
+    version.refresh_from_db()
+    reviews.publish(version, by=making.person(Role.REVIEWER))
+    return version
+
+
+def _found(blob: Blob, verdict: str, policy: str) -> dict[str, Any]:
+    report = blob.report()
+    assert report is not None
+    safety = {**report.data["safety"], "verdict": verdict}
+    return {**report.data, "safety": safety, "scanner": {"version": "1", "policy": policy}}
+
+
+def _taken(blob: Blob) -> leases.Hold[Reinspection]:
+    row, _ = Reinspection.objects.get_or_create(blob=blob, policy="newer")
+    taken = leases.take(Reinspection, row.pk, worker="one")
+    assert taken is not None
+    return leases.Hold(run=taken, fence=taken.fence)
+
+
+def test_a_model_that_is_deleted_while_its_file_is_inspected_again() -> None:
+    for salt in range(5):
+        version = _served(31_000 + salt)
+        blob = version.artifacts.get().blob
+        reinspection.announce("newer")
+        hold = _taken(blob)
+        data = _found(blob, "malicious", "newer")
+        gone = again(version).model
+        answers = at_once(
+            partial(reinspection._finish, hold, data, seconds=0),
+            partial(uploads.delete_model, gone, by=gone.owner),
+        )
+        assert [a for a in answers if a is not None and not isinstance(a, LeaseLost)] == []
+        assert not Version.objects.filter(pk=version.pk).exists()
+        assert not Blob.objects.filter(pk=blob.pk).exists()
+        assert not blobs.exists(blob.digest)
+
+
+def test_a_file_that_turns_out_worse_while_it_is_being_published() -> None:
+    reviewer = making.person(Role.REVIEWER)
+    for salt in range(5):
+        version = making.version()
+        making.judged(making.artifact(version, data=making.safetensors(32_000 + salt)))
+        Version.objects.filter(pk=version.pk).update(stage=Stage.IN_REVIEW)
+        blob = version.artifacts.get().blob
+        reinspection.announce("newer")
+        hold = _taken(blob)
+        data = _found(blob, "malicious", "newer")
+        at_once(
+            partial(reinspection._finish, hold, data, seconds=0),
+            partial(reviews.publish, again(version), by=reviewer),
+        )
+        assert again(version).stage in {Stage.QUARANTINED, Stage.WITHDRAWN}
+        places.reconcile()
+        assert not blobs.is_public(blob.digest)
+
+
+def test_two_files_of_one_version_that_turn_out_worse_together_withdraw_it_once() -> None:
+    for salt in range(5):
+        version, other = _served(33_000 + salt), _served(34_000 + salt)
+        other.artifacts.update(version=version, name="second.safetensors")
+        reinspection.announce("newer")
+        files = [artifact.blob for artifact in version.artifacts.select_related("blob")]
+        work = [
+            partial(
+                reinspection._finish, _taken(blob), _found(blob, "suspicious", "newer"), seconds=0
+            )
+            for blob in files
+        ]
+        assert at_once(*work) == [None, None]
+        assert again(version).stage == Stage.WITHDRAWN
+        assert version.events.filter(to=Stage.WITHDRAWN).count() == 1
+
+
+def test_two_who_look_for_work_at_once_make_each_row_once() -> None:
+    for salt in range(12):
+        _served(35_000 + salt)
+    reinspection.announce("newer")
+    found = at_once(*[partial(reinspection.due, 6, patient=False)] * 3)
+    assert all(isinstance(rows, list) for rows in found)
+    rows = Reinspection.objects.filter(policy="newer")
+    assert rows.count() == rows.values("blob").distinct().count() <= 18
+    claimed = at_once(*[partial(leases.take, Reinspection, rows[0].pk, worker="one")] * 3)
+    assert sum(claim is not None for claim in claimed) == 1

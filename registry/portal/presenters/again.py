@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from registry import policies
 from registry.models import Artifact, Version
 from registry.pipeline import reinspection
+from registry.portal.presenters import policy as policy_view
 from registry.portal.presenters import words
 from registry.states import EventKind, RunState, Stage
 
@@ -33,8 +34,7 @@ def view(version: Version, artifacts: Sequence[Artifact], *, insider: bool) -> A
     rows = list(reinspection.of_blobs(artifact.blob_id for artifact in judged))
     failed = [row for row in rows if row.state == RunState.FAILED]
     if failed and insider:
-        code = failed[0].error_detail or failed[0].error_code
-        return Again("failed", "warn", _FAILED, words.visible(code))
+        return Again("failed", "warn", _FAILED, policy_view.why(failed[0]))
     live = [row for row in rows if row.state != RunState.FAILED]
     if policy and (stale or live):
         running = next((row for row in live if row.state == RunState.RUNNING), None)

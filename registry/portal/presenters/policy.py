@@ -71,12 +71,17 @@ def view() -> PolicyView:
             Failed(
                 files=files.get(run.blob_id, ()),
                 digest=run.blob_id,
-                why=words.visible(run.error_detail or run.error_code),
+                why=why(run),
                 run=run,
             )
             for run in given_up
         ),
     )
+
+
+def why(run: Reinspection) -> str:
+    parts = (run.error_code, run.error_detail)
+    return words.visible(": ".join(part for part in parts if part))
 
 
 def title(progress: Progress) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import F, QuerySet
 
+from registry import reports
 from registry.models import Preview, Report, Version
 from registry.portal.presenters import words
 from registry.portal.presenters.words import Badge
@@ -20,8 +20,6 @@ FILTERS: Mapping[str, str] = {
     "quarantine": "Quarantine",
 }
 _SEVERE = ("malicious", "unreadable", "suspicious")
-#: Where a rule is explained: the version's page has it, a row of the queue is for the reason.
-_REFERENCE = re.compile(r" \(https://[^\s()]+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _sentence(findings: list[Mapping[str, str]]) -> str:
     worst = min(findings, key=lambda finding: _SEVERE.index(finding["severity"]))
     more = len(findings) - 1
     message = words.visible(str(worst.get("message") or worst.get("rule") or ""))
-    message = _REFERENCE.sub("", message)
+    message = reports.plain(message)
     return f"{message} And {more} more." if more else message
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest import MonkeyPatch
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from registry import blobs, engine, policies, reports, reviews, serving, uploads
+from registry import blobs, engine, notices, policies, reports, reviews, serving, uploads
 from registry.errors import UserError
 from registry.models import (
     Blob,
@@ -231,6 +231,7 @@ def test_an_engine_that_fails_says_nothing_about_the_file(now_in_force: str) -> 
     version.refresh_from_db()
     blob.refresh_from_db()
     assert (version.stage, blob.verdict, blob.policy) == (Stage.PUBLISHED, "clean", OLD)
+    assert told(NoticeKind.HELD) == {person.username for person in notices.reviewers()}
     progress = reinspection.progress()
     assert (progress.failed, progress.left, progress.under_way) == (1, 0, False)
     assert reinspection.sweep()["rung"] == 0
