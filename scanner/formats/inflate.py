@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from scanner.errors import FileError, LimitExceeded
 from scanner.formats.zip_records import BZIP2, DEFLATED, LZMA, STORED
+from scanner.limits import Limits
 from scanner.source import CHUNK, BytesSource, InflatedSource, Source
 
 #: Bytes that an LZMA stream may keep in memory to refer back to.
@@ -54,6 +55,11 @@ class _Zlib:
 
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+    def copy(self) -> _Zlib:
+        twin = _Zlib.__new__(_Zlib)
+        twin._inner = self._inner.copy()
+        return twin
 
 
 def _zip_lzma(source: Source) -> lzma.LZMADecompressor:
@@ -137,24 +143,156 @@ WRAPPERS = (
 )
 
 
-def unwrap(wrapper: Wrapper, source: Source, limit: int) -> Unpacked:
-    """The bytes in the wrapper. Streams that follow one another are read as one, as Python's own
-    readers do; whatever else follows is left."""
-    skip = wrapper.skip
-    if skip and source.peek(skip, 1) == b" ":
-        skip += 1
-    last = unpack(wrapper.make(), source, skip, limit)
-    parts, left = [last.data], limit - len(last.data)
-    while last.complete and source.peek(last.used, len(wrapper.magic)) == wrapper.magic:
+#: Unpacked bytes between two places from which reading can be taken up again.
+_STRIDE = 16 << 20
+#: No tensors pack so well: a file that does is not unpacked to its end.
+_BOMB_RATIO = 200
+#: Streams that cannot be taken up in the middle are held in memory, up to here.
+_MOST_HELD = 160 << 20
+
+
+class _Held(Source):
+    """Unpacked bytes in memory, without a second copy."""
+
+    def __init__(self, data: bytearray) -> None:
+        self.data = memoryview(data)
+        self.size = len(data)
+        self.file_offset = None
+
+    def _pread(self, offset: int, length: int) -> bytes:
+        return bytes(self.data[offset : offset + length])
+
+
+class _Mark(NamedTuple):
+    """A place to take up reading again: unpacked and packed offset, and the unpacker there."""
+
+    at: int
+    fed: int
+    unpacker: _Unpacker
+
+
+class Unwrapped(Source):
+    """A packed file read as if it were not. Streams that follow one another are read as one, as
+    Python's own readers do. It is unpacked once to learn its size; zlib's state is kept every
+    16 MiB, so that a step back costs little, and memory stays constant."""
+
+    def __init__(self, wrapper: Wrapper, source: Source, limits: Limits) -> None:
+        self._wrapper = wrapper
+        self._source = source
+        self.file_offset = None
+        skip = wrapper.skip
+        if skip and source.peek(skip, 1) == b" ":
+            skip += 1
+        self._marks = [_Mark(0, skip, wrapper.make())]
+        self._seek(0)
+        self.size = 0
+        #: Whether the last stream ends, and where.
+        self.complete = False
+        self.used = 0
+        #: What was wrong where it breaks.
+        self.broken = ""
+        #: All of it in memory, where it is small enough.
+        self.held: _Held | None = None
+        self._measure(limits)
+
+    def _seek(self, at: int) -> None:
+        mark = max((mark for mark in self._marks if mark.at <= at), key=lambda mark: mark.at)
+        self._at, self._fed = mark.at, mark.fed
+        self._unpacker = _copy(mark.unpacker) or self._wrapper.make()
+
+    def _measure(self, limits: Limits) -> None:
+        """Unpacks it once, to its end or to where it breaks."""
+        held: bytearray | None = bytearray()
+        streams = isinstance(self._unpacker, _Zlib)
+        most = limits.pickle_bytes if streams else _MOST_HELD
         try:
-            last = unpack(wrapper.make(), source, last.used, left)
-        except LimitExceeded:
-            raise
-        except FileError:
-            break
-        parts.append(last.data)
-        left -= len(last.data)
-    return Unpacked(b"".join(parts), last.used, last.complete)
+            while data := self._next(CHUNK):
+                if self._at > limits.inflated_bytes or self._is_bomb(limits):
+                    raise LimitExceeded("inflated_bytes", limits.inflated_bytes, self._too_much())
+                if held is not None:
+                    held += data
+                    if len(held) > most and not streams:
+                        raise LimitExceeded("held_bytes", _MOST_HELD, self._too_much())
+                    held = held if len(held) <= most else None
+                self._mark()
+        except FileError as error:
+            if isinstance(error, LimitExceeded) or not self._at:
+                raise
+            self.broken = error.message
+        self.size = self._at
+        self.complete = self._unpacker.eof and not self.broken
+        self.used = self._fed - len(self._unpacker.unused_data)
+        self.held = None if held is None else _Held(held)
+        self._seek(0)
+
+    def _mark(self) -> None:
+        if self._at - self._marks[-1].at >= _STRIDE and self._at_rest():
+            copy = _copy(self._unpacker)
+            if copy is not None:
+                self._marks.append(_Mark(self._at, self._fed, copy))
+
+    def _is_bomb(self, limits: Limits) -> bool:
+        return self._at > limits.pickle_bytes and self._at > _BOMB_RATIO * self._fed
+
+    def _too_much(self) -> str:
+        return f"{self._fed} packed bytes become more than {self._at}"
+
+    def _at_rest(self) -> bool:
+        """Whether the unpacker has taken all that it was given."""
+        return not self._unpacker.eof and getattr(self._unpacker, "needs_input", True)
+
+    def _next(self, most: int) -> bytes:
+        """The next bytes; empty at the end, and where the stream breaks after its beginning."""
+        try:
+            while True:
+                if self._unpacker.eof and not self._follow():
+                    return b""
+                data = b""
+                if getattr(self._unpacker, "needs_input", True):
+                    data = self._source.peek(self._fed, CHUNK)
+                    self._fed += len(data)
+                    if not data:
+                        return b""
+                out = self._unpacker.decompress(data, most)
+                if out:
+                    self._at += len(out)
+                    return out
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+            raise FileError("packed.broken", str(error)[:200]) from error
+
+    def _follow(self) -> bool:
+        """Goes on with a stream that follows, if one does."""
+        start = self._fed - len(self._unpacker.unused_data)
+        magic = self._wrapper.magic
+        if self._source.peek(start, len(magic)) != magic:
+            return False
+        following = self._wrapper.make()
+        try:
+            following.decompress(self._source.peek(start, CHUNK), 1)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError):
+            return False
+        self._fed, self._unpacker = start, self._wrapper.make()
+        return True
+
+    def _pread(self, offset: int, length: int) -> bytes:
+        if offset < self._at or offset - self._at > _STRIDE:
+            self._seek(offset)
+        while self._at < offset:
+            if not self._next(min(CHUNK, offset - self._at)):
+                return b""
+        parts: list[bytes] = []
+        while length:
+            data = self._next(min(CHUNK, length))
+            if not data:
+                break
+            parts.append(data)
+            length -= len(data)
+        return b"".join(parts)
+
+
+def _copy(unpacker: _Unpacker) -> _Unpacker | None:
+    """Only zlib's can be copied."""
+    return unpacker.copy() if isinstance(unpacker, _Zlib) else None
 
 
 METHODS = (STORED, DEFLATED, BZIP2, LZMA)

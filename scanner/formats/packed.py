@@ -8,7 +8,7 @@ from scanner.formats import inflate
 from scanner.formats.collector import Collector
 from scanner.formats.contents import Contents, Place
 from scanner.report import Format
-from scanner.source import BytesSource, Source
+from scanner.source import Source
 
 
 def plausible(source: Source) -> bool:
@@ -28,7 +28,7 @@ def read(source: Source, place: Place) -> Contents | None:
     name = wrapper.name
     collector = Collector(source, place)
     try:
-        unpacked = inflate.unwrap(wrapper, source, place.limits.pickle_bytes)
+        unpacked = inflate.Unwrapped(wrapper, source, place.limits)
     except FileError as error:
         if error.code == "packed.broken" and wrapper.weak:
             # Two or three bytes are a weak sign: other files begin with them too.
@@ -37,9 +37,12 @@ def read(source: Source, place: Place) -> Contents | None:
         return collector.contents(Format.ARCHIVE)
     if not unpacked.complete and wrapper.rare:
         return None
+    inner = collector.part(unpacked.held or unpacked, name, None)
+    if unpacked.broken and wrapper.weak and not inner.traces:
+        return None
     collector.note("compressed", f"{name}.")
     if not unpacked.complete:
-        collector.note("compressed-broken", "It ends too early.")
-    inner = collector.part(BytesSource(unpacked.data), name, None)
-    collector.extents.append(Extent(0, unpacked.used, Part.OTHER))
+        collector.note("compressed-broken", unpacked.broken or "It ends too early.")
+    used = source.size if unpacked.broken else unpacked.used
+    collector.extents.append(Extent(0, used, Part.OTHER))
     return collector.contents(inner.format if inner.believable else Format.ARCHIVE, inner.table)

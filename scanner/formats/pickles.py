@@ -43,8 +43,8 @@ _LINE = re.compile(rb"[\w.]+\Z")
 _IMPORTS = re.compile(rb"[ci]")
 #: Ends of lines that are looked at in one run of bytes.
 _LINE_ENDS = 100_000
-#: How far a candidate may reach into the next chunk and still be seen.
-_OVERLAP = 256
+#: Bytes that show whether a pickle begins, and so how far one may reach into the next chunk.
+BEGINNING = 256
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -85,9 +85,9 @@ def has_mark(head: bytes) -> bool:
     return _PROTOCOL.match(head) is not None
 
 
-def begins(source: Source) -> bool:
+def begins(head: bytes) -> bool:
     """Whether the bytes begin as a pickle of any protocol that names something does."""
-    return _BEGIN.match(source.peek(0, _OVERLAP)) is not None
+    return _BEGIN.match(head) is not None
 
 
 def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Stream:
@@ -170,13 +170,13 @@ def _candidates(source: Source) -> Iterator[int]:
                 yield last
         lines -= chunk.count(b"\n")
         at += len(chunk)
-        tail = data[-_OVERLAP:]
+        tail = data[-BEGINNING:]
 
 
 def _imports(data: bytes, ends: Iterator[re.Match[bytes]]) -> Iterator[int]:
     """Where on the lines that end so an import may begin."""
     for end in ends:
-        before = max(end.start() - _OVERLAP // 2, 0)
+        before = max(end.start() - BEGINNING // 2, 0)
         line = _LINE.search(data[before : end.start()])
         if line is not None:
             for found in _IMPORTS.finditer(line[0]):

@@ -66,7 +66,7 @@ def _storages(
             break
         try:
             # The count, and in the same read the first bytes: there are thousands of storages.
-            head = source.peek(at, 8 + pickles.LONGEST_BEGIN)
+            head = source.peek(at, 8 + pickles.BEGINNING)
             if len(head) < 8:
                 raise FileError("read.beyond_end", f"bytes {at}+8 of {source.size}")
             numel = int.from_bytes(head[:8], "little", signed=True)

@@ -193,12 +193,16 @@ def _size_rule(surplus: int) -> str:
 
 
 def _pickle_in_storage(member: Member, collector: Collector) -> None:
-    """A look at the first two bytes is enough to leave nearly every storage alone."""
-    if member.method != records.STORED or not pickles.begins(member.packed):
+    """A look at the first bytes is enough to leave nearly every storage alone."""
+    if member.method != records.STORED or not _begins_as_pickle(member):
         return
     trace = pickles.trial(member.packed, collector.place.limits, member.label)
     if trace is not None and pickles.names_objects(trace):
         collector.note("pickle-in-storage", member=member.label, offset=member.offset)
+
+
+def _begins_as_pickle(member: Member) -> bool:
+    return pickles.begins(member.packed.peek(0, pickles.BEGINNING))
 
 
 def _byteorder(found: _Records) -> str:
@@ -230,7 +234,7 @@ def _unused(member: Member, collector: Collector) -> bool:
     if member.method != records.STORED:
         return False
     if (
-        pickles.begins(member.packed)
+        _begins_as_pickle(member)
         or pickles.trial(member.packed, collector.place.limits, member.label) is not None
     ):
         return False
