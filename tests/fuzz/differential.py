@@ -11,6 +11,7 @@ smaller and printed as hex, and the run ends with 1.
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import resource
 import sys
@@ -46,8 +47,9 @@ _PROGRESS = 15.0
 _SINGLE = tuple(oracle.SINGLE) + tuple(way for way in oracle.SINGLE if "utf-8" in way) * 2
 _PYTHON = tuple(oracle.PYTHON)
 _STREAMS = tuple(oracle.STREAMS)
-_PYTHON_SHARE = 0.02
-_SECOND_SHARE = 0.15
+_PYTHON_SHARE = 0.01
+_SECOND_SHARE = 0.05
+_FRAME_SHARE = 0.6
 _FRAME = 0x95
 
 Ours = Callable[[bytes], Seen]
@@ -163,18 +165,19 @@ class _Batch:
         self._random = self._grower.random
 
     def run(self, cases: int) -> None:
-        for _ in range(cases):
+        while self.counts["executed"] < cases:
             if self._random() < self._streams:
                 self._stream(self._grower.stream())
-            else:
-                self._single(self._grower.pickle())
+                continue
+            for raw in self._grower.pickles():
+                self._single(raw)
 
     def _single(self, raw: bytes) -> None:
         counts = self.counts
         counts["executed"] += 1
         ways = [_SINGLE[int(self._random() * len(_SINGLE))]]
-        # Readers part at frames: two of them then, and sometimes anyway.
-        if _FRAME in raw or self._random() < _SECOND_SHARE:
+        # Readers part at frames: two of them there, and now and then anyway.
+        if self._random() < (_FRAME_SHARE if _FRAME in raw else _SECOND_SHARE):
             ways.append(_SINGLE[int(self._random() * len(_SINGLE))])
         python = self._random() < _PYTHON_SHARE
         witnesses = [(way, self._witness(oracle.SINGLE[way], raw)) for way in dict.fromkeys(ways)]
@@ -249,6 +252,9 @@ def _child(sender: Connection, seed: str, cases: int, streams: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     oracle.prepare()
+    # What is there now stays, and cases make no cycles worth a search each time.
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
     batch = _Batch(seed, streams)
     try:
         batch.run(cases)

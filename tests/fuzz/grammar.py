@@ -49,6 +49,8 @@ _INDICES = (b"0", b"1", b"2", b" 1", b"-1", b"x", b"1_0", b"01", b"+2", b"2 ", b
 _LENGTHS = {
     Shape.COUNTED1: "<B", Shape.COUNTED4: "<I", Shape.COUNTED4S: "<i", Shape.COUNTED8: "<Q",
 }  # fmt: skip
+#: How many bent pickles come of one.
+_BENT = 3
 _EVERY = tuple(OPS.values())
 _OPCODES = bytes(OPS)
 #: How other formats begin, as far as those bytes are opcodes too.
@@ -78,9 +80,18 @@ class Grower:
 
     # Whole cases.
 
-    def pickle(self) -> bytes:
-        """One pickle: grown, real or both joined, as it is or bent."""
-        return b"".join(self._tokens())
+    def pickles(self) -> Iterator[bytes]:
+        """One pickle, and a few that come of bending it: that is faster than growing each."""
+        tokens = self._tokens()
+        whole = b"".join(tokens)
+        yield whole
+        for _ in range(_BENT):
+            if self.random() < 0.7:
+                bent = list(tokens)
+                self._tokens_bent(bent)
+                yield b"".join(bent)
+            else:
+                yield self._bytes_bent(whole)
 
     def stream(self) -> bytes:
         """Several pickles in a row; the later ones may recall what the first remembered."""
@@ -94,24 +105,17 @@ class Grower:
         return self._bytes_bent(b"".join(parts)) if self.random() < 0.2 else b"".join(parts)
 
     def _tokens(self) -> Tokens:
+        """A pickle grown, real or both joined, or opcodes in any order."""
         kind = self.random()
-        if kind < 0.72:
-            tokens = self._grown()
-        elif kind < 0.78:
-            tokens = list(self._one(self._real))
-        elif kind < 0.95:
-            real = self._one(self._real)
-            start = self._below(len(real))
-            grown = self._grown()
-            at = self._below(len(grown))
-            tokens = [*grown[:at], *real[start : start + 1 + self._below(12)], *grown[at:]]
-        else:
-            tokens = [self._random() for _ in range(2 + self._below(30))] + [_STOP]
-        if self.random() < 0.25:
-            self._tokens_bent(tokens)
-        if self.random() < 0.15:
-            tokens = [self._bytes_bent(b"".join(tokens))]
-        return tokens
+        if kind < 0.75:
+            return self._grown()
+        if kind < 0.81:
+            return list(self._one(self._real))
+        if kind < 0.96:
+            real, grown = self._one(self._real), self._grown()
+            start, at = self._below(len(real)), self._below(len(grown))
+            return [*grown[:at], *real[start : start + 1 + self._below(12)], *grown[at:]]
+        return [self._random() for _ in range(2 + self._below(20))] + [_STOP]
 
     def _grown(self, *, keep: bool = False) -> Tokens:
         """A pickle that makes sense up to its oddities."""
@@ -120,7 +124,7 @@ class Grower:
             self._memo = []
         if self.random() < 0.8:
             out.append(self._protocol())
-        for _ in range(1 + self._below(3)):
+        for _ in range(1 + self._below(2)):
             if self.random() < 0.1:
                 out.append(self._frame())
             self._value(1 + self._below(2))
@@ -381,12 +385,13 @@ class Grower:
     # Bending.
 
     def _tokens_bent(self, tokens: Tokens) -> None:
-        for _ in range(1 + self._below(3)):
-            at, other = self._below(len(tokens)), self._below(len(tokens))
+        for _ in range(1 + self._below(2)):
+            at, other = self._late(len(tokens)), self._below(len(tokens))
             kind = self._below(6)
             if kind == 0 and len(tokens) > 1:
                 del tokens[at]
             elif kind == 1:
+                other = self._late(len(tokens))
                 tokens[at], tokens[other] = tokens[other], tokens[at]
             elif kind == 2:
                 tokens.insert(at, tokens[other])
@@ -400,10 +405,10 @@ class Grower:
 
     def _bytes_bent(self, raw: bytes) -> bytes:
         changed = bytearray(raw)
-        for _ in range(1 + self._below(3)):
+        for _ in range(1 + self._below(2)):
             if not changed:
                 break
-            at = self._below(len(changed))
+            at = self._late(len(changed))
             kind = self._below(5)
             if kind == 0:
                 changed[at] = self._below(256)
@@ -416,6 +421,10 @@ class Grower:
             else:
                 del changed[max(at, len(changed) // 2) :]
         return bytes(changed)
+
+    def _late(self, count: int) -> int:
+        """Rather behind than in front: what comes before is still read as it was meant."""
+        return int(max(self.random(), self.random(), self.random()) * count)
 
     def _below(self, count: int) -> int:
         return int(self.random() * count)
@@ -443,7 +452,13 @@ def _real() -> Iterator[Tokens]:
     shared = ["twice"]
     values: tuple[object, ...] = (
         collections.OrderedDict(a=1, b=[1.5, None, True], c=(shared, shared)),
-        {"set": {1, 2}, "frozen": frozenset((3,)), "bytes": b"\0\xff", "array": bytearray(b"abc")},
+        {
+            "set": {1, 2},
+            "frozen": frozenset((3,)),
+            "bytes": b"\0\xff",
+            "array": bytearray(b"abc"),
+            "queue": collections.deque((1,)),
+        },
         [datetime.date(2024, 2, 29), pathlib.PurePosixPath("a/b"), 1 << 70, -1, complex(1, 2)],
         collections.defaultdict(list, {"x": [collections.Counter("abc")]}),
         ("é", "\ud800", "x" * 300, io.BytesIO, len, Grower),
