@@ -277,7 +277,9 @@ class Machine:
     # Memo.
 
     def remember(self, index: int) -> None:
-        value, most = self.top(), self.limits.memo_entries
+        if len(self.stack) <= self.fence:
+            raise FileError("pickle.stack_underflow", "the stack is empty")
+        most = self.limits.memo_entries
         if index < 0:
             raise FileError("pickle.negative_memo", f"memo index {index}")
         if index > most:
@@ -285,7 +287,7 @@ class Machine:
             self.odd("limit.memo_index", f"memo index {index}")
         if len(self.memo) >= most and index not in self.memo:
             raise LimitExceeded("memo_entries", most)
-        self.memo[index] = value
+        self.memo[index] = self.stack[-1]
         if self._inherited:
             self._inherited.discard(index)
 

@@ -22,6 +22,8 @@ from scanner.sandbox.pipe import Tell
 #: The work: told how to tell of progress, it returns something that JSON can hold.
 Work = Callable[[Tell], Json]
 
+#: Values that a strict child makes before it looks for garbage.
+_GARBAGE = 100_000
 _held: tuple[str, ...] = ()
 
 
@@ -132,6 +134,9 @@ def _be_the_child(
         os.environ.clear()
         # A collection would touch, and so copy, every page that the parent shares with us.
         gc.freeze()
+        if jail.strict:
+            # What is parsed here is many small values and hardly a cycle among them.
+            gc.set_threshold(_GARBAGE)
         gc.enable()
         _held = jails.shut(jail)
         _answer(work, writer, largest)
