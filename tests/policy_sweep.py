@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from scanner import policy
@@ -64,6 +66,8 @@ class Candidate:
 
 def candidates(module: str, source: str, sinks: frozenset[str]) -> Iterator[Candidate]:
     """Functions and classes at the top of a module (or under an ``if`` or ``try`` there)."""
+    if not _called(sinks).search(source):
+        return
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
@@ -81,6 +85,12 @@ def candidates(module: str, source: str, sinks: frozenset[str]) -> Iterator[Cand
             sink = _sink(node, sinks)
             if sink is not None:
                 yield Candidate(module, node.name, sink)
+
+
+@cache
+def _called(sinks: frozenset[str]) -> re.Pattern[str]:
+    """Most sources need not be parsed to be known harmless."""
+    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(sinks)))})\s*\(")
 
 
 def _definitions(
@@ -148,6 +158,8 @@ def unlisted(
     modules: Iterator[tuple[str, Path]], sinks: frozenset[str] = RUNS
 ) -> Iterator[Candidate]:
     for module, path in modules:
+        if policy.danger(module, "x") is not None:
+            continue  # Dangerous as a whole.
         source = path.read_text("utf-8", "replace")
         for found in candidates(module, source, sinks):
             if policy.tier(found.module, found.name) is not Tier.DANGEROUS:

@@ -21,6 +21,8 @@ _DTYPES = (
     "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "half", "int", "int16", "int32", "int64",
     "int8", "long", "qint32", "qint8", "quint2x4", "quint4x2", "quint8", "short", "uint16",
     "uint32", "uint64", "uint8",
+    # Narrower than a byte: quantised models name them in their settings.
+    "float4_e2m1fn_x2", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in range(1, 8)),
 )  # fmt: skip
 _CONSTANTS = (
     "strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
@@ -121,7 +123,10 @@ BUILTINS = (
         )
     ),
     Known("builtins", "object", Role.TYPE, "the base of every class"),
-    Known("builtins", "type", Role.CALLABLE, "the type of None, Ellipsis or a number", "plain"),
+    Known(
+        "builtins", "type", Role.CALLABLE, "the type of None, Ellipsis or a number",
+        "plain|constant",
+    ),
     Known("builtins", "Ellipsis", Role.CONSTANT, "a constant"),
     Known("builtins", "NotImplemented", Role.CONSTANT, "a constant"),
 )  # fmt: skip
@@ -170,7 +175,10 @@ _NUMPY_SCALARS = (
     "bool_", "complex128", "complex64", "float16", "float32", "float64", "int16", "int32",
     "int64", "int8", "str_", "uint16", "uint32", "uint64", "uint8",
 )  # fmt: skip
-_BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+_BIT_GENERATORS = (
+    ("MT19937", "_mt19937"), ("PCG64", "_pcg64"), ("PCG64DXSM", "_pcg64"), ("Philox", "_philox"),
+    ("SFC64", "_sfc64"),
+)  # fmt: skip
 NUMPY = (
     *(
         Known(module, name, role, reason, schema)
@@ -208,8 +216,8 @@ NUMPY = (
     ),
     Known("numpy.random.bit_generator", "SeedSequence", Role.TYPE, "a random generator's seed"),
     *(
-        Known(f"numpy.random._{name.lower()}", name, Role.TYPE, "a random generator")
-        for name in _BIT_GENERATORS
+        Known(f"numpy.random.{module}", name, Role.TYPE, "a random generator")
+        for name, module in _BIT_GENERATORS
     ),
 )  # fmt: skip
 

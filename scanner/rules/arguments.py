@@ -44,7 +44,19 @@ class Mismatch(NamedTuple):
 
 def row(value: Value) -> Known | None:
     """The known-good row of an imported name."""
+    if isinstance(value, Persistent):
+        value = module_class(value) or value
     return policy.known(value.module, value.name) if isinstance(value, Global) else None
+
+
+def module_class(value: Persistent) -> Global | None:
+    """The class in torch's ("module", class, file, source), which is how the legacy format writes
+    the class of an nn.Module; the loader takes the class and compares the source."""
+    if not isinstance(value.id, TupleValue) or len(value.id.items) != 4:
+        return None
+    tag, named, file, source = value.id.items
+    fits = isinstance(tag, Const) and tag.value == "module" and _text(file) and _text(source)
+    return named if fits and isinstance(named, Global) else None
 
 
 def made_by(value: Value) -> Known | None:
@@ -88,7 +100,9 @@ def is_storage_id(value: Value) -> bool:
         and _text(key)
         and _text(location)
         and _int(numel)
-        and all(_none(view) or isinstance(view, TupleValue) for view in value.items[5:])
+        and (
+            len(value.items) == 5 or _none(value.items[5]) or isinstance(value.items[5], TupleValue)
+        )
     )
 
 
@@ -171,6 +185,11 @@ def _object(value: Value) -> bool:
     return made_by(value) is not None
 
 
+def _constant(value: Value) -> bool:
+    known = row(value)
+    return known is not None and known.role is Role.CONSTANT
+
+
 def _container(value: Value) -> bool:
     """What a pickler passes to a container: its items, written out. ``list(range(10**12))`` is
     short to write and fills any memory."""
@@ -243,7 +262,9 @@ def _factory(value: Value) -> bool:
 
 def _bitgen(value: Value) -> bool:
     known = row(value)
-    return known is not None and known.module == f"numpy.random._{known.name.lower()}"
+    return (
+        known is not None and known.role is Role.TYPE and known.module.startswith("numpy.random._")
+    )
 
 
 def _generator(value: Value) -> bool:
@@ -265,7 +286,7 @@ MATCHERS: dict[str, Callable[[Value], bool]] = {
     "storage": _storage, "hooks": _hooks, "tensor": is_tensor, "object": _object, "type": _type,
     "dtype": _dtype, "layout": _layout, "rebuilder": _rebuilder, "factory": _factory,
     "bitgen": _bitgen, "constructor": _constructor, "generator": _generator,
-    "container": _container, "zeros": _zeros, "ratio": _ratio,
+    "constant": _constant, "container": _container, "zeros": _zeros, "ratio": _ratio,
     "scalar": lambda value: isinstance(value, Const) or row(value) is not None,
 }  # fmt: skip
 
@@ -310,9 +331,12 @@ def mismatch(call: Call, known: Known) -> Mismatch | None:
         return Mismatch(len(call.args), "keywords", call.kwargs)
     words, least, repeats = _parsed(known.schema)
     for position, value in enumerate(call.args):
-        if position >= len(words) and not repeats:
+        if position < len(words):
+            word, matchers = words[position]
+        elif repeats:
+            word, matchers = words[-1]
+        else:
             return Mismatch(position, "end of arguments", value)
-        word, matchers = words[min(position, len(words) - 1)]
         for matches in matchers:
             if matches(value):
                 break

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scanner import policy
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Const, Extension, Global, Persistent, TupleValue, Value
 from scanner.report import Finding, Severity
+from scanner.rules.arguments import module_class
 from scanner.rules.base import Rule
 
 RULE = Rule(
@@ -14,6 +16,7 @@ RULE = Rule(
     Severity.MALICIOUS,
     "The file calls an object that another call made, not a name.",
 )
+_CONSTRUCTORS = frozenset({"_unpickle", "_make", "_reconstruct", "_rebuild", "_from_pickle"})
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -30,9 +33,29 @@ def check(trace: Trace) -> Iterator[Finding]:
             )
 
 
+def _constructor(callee: Call) -> bool:
+    """``getattr(SomeClass, "_unpickle")``: protocols before 4 spell a class's own way to restore
+    itself so. Later ones spell it as a name, which is judged like this."""
+    if not (
+        isinstance(callee.callee, Global)
+        and policy.spelt(callee.callee.module, callee.callee.name) == ("builtins", "getattr")
+        and len(callee.args) == 2
+    ):
+        return False
+    owner, attribute = callee.args
+    return (
+        isinstance(owner, Global)
+        and isinstance(attribute, Const)
+        and attribute.value in _CONSTRUCTORS
+        and policy.danger(owner.module, f"{owner.name}.{attribute.value}") is None
+    )
+
+
 def _severity(callee: Value) -> Severity | None:
-    if isinstance(callee, Global):
+    if isinstance(callee, Global) or (isinstance(callee, Persistent) and module_class(callee)):
         return None
+    if isinstance(callee, Call) and _constructor(callee):
+        return Severity.SUSPICIOUS
     # What an extension code or a persistent id stands for is known to the loading process alone;
     # a constant cannot be called at all.
     if isinstance(callee, (Extension, Persistent, Const)):

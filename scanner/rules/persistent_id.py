@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Const, TupleValue, Value
 from scanner.report import Finding, Severity
-from scanner.rules.arguments import is_storage_id
+from scanner.rules.arguments import is_storage_id, module_class, row
 from scanner.rules.base import Rule
 
 RULE = Rule(
@@ -19,7 +19,8 @@ RULE = Rule(
 
 def check(trace: Trace) -> Iterator[Finding]:
     for persistent in trace.persistent:
-        if not (is_storage_id(persistent.id) and _plain_key(persistent.id)):
+        stored = is_storage_id(persistent.id) and _plain_key(persistent.id)
+        if not stored and (module_class(persistent) is None or row(persistent) is None):
             yield RULE.finding(trace, trace.start, None, argument=persistent.id)
 
 

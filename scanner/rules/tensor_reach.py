@@ -62,7 +62,7 @@ def _last(offset: int | None, shape: list[int] | None, stride: list[int] | None)
     """One more than the last element's place; negative where a number makes no sense."""
     if offset is None or shape is None or stride is None:
         return None
-    if offset < 0 or len(shape) != len(stride) or any(number < 0 for number in shape + stride):
+    if offset < 0 or len(shape) != len(stride) or min(shape + stride, default=0) < 0:
         return -1
     if 0 in shape:
         return 0
@@ -75,5 +75,10 @@ def _sizes(value: Value) -> list[int] | None:
         value = value.args[0]
     if not isinstance(value, (TupleValue, ListValue)):
         return None
-    sizes = [natural(item) for item in value.items]
-    return None if None in sizes else [size for size in sizes if size is not None]
+    sizes: list[int] = []
+    for item in value.items:
+        size = natural(item)
+        if size is None:
+            return None
+        sizes.append(size)
+    return sizes

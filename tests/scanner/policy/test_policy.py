@@ -4,10 +4,13 @@ import pytest
 
 from scanner import policy
 from scanner.policy.dangerous import DANGEROUS, EXEMPT, JUDGED
+from scanner.policy.dangerous_libraries import CALLED, DANGEROUS_LIBRARIES
 from scanner.policy.known_good import KNOWN_GOOD
 from scanner.report import Tier
 from scanner.rules import RULES
 from scanner.rules.arguments import MATCHERS
+
+GROUPS = (*DANGEROUS, *DANGEROUS_LIBRARIES, *CALLED)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,10 @@ def test_the_nine_names_of_diffusion_models_are_known(module: str, name: str) ->
         ("somebody.helpers", "run_command"), ("somebody.io", "load_pickle"),
         ("gettext", "c2py"), ("_testcapi", "run_in_subinterp"), ("pathlib", "Path.touch"),
         ("torch.distributed.checkpoint", "load"), ("pandas", "read_excel"),
+        ("langchain.chains.loading", "load_chain"), ("sklearn.utils.fixes", "attrgetter"),
+        ("collections", "_itemgetter"), ("numpy._core._multiarray_umath", "fromfile"),
+        ("six.moves", "getoutput"), ("torch", "UntypedStorage._new_shared_filename_cpu"),
+        ("uuid", "_arp_getnode"), ("warnings", "_setoption"), ("nltk.data", "load"),
         ("builtins", "str.format"), ("encodings", "search_function"), ("uuid", "getnode"),
     ],
 )  # fmt: skip
@@ -49,12 +56,31 @@ def test_ways_to_run_code_are_dangerous(module: str, name: str) -> None:
         ("__main__", "Model"), ("torch.nn.modules.conv", "Conv2d"), ("builtins", "getattr"),
         ("collections", "OrderedDict.fromkeys"), ("code.model", "Net"), ("torch", "trace"),
         ("dill._dill", "_load_type"), ("ultralytics.nn.tasks", "DetectionModel"),
+        ("langchain_community.docstore.in_memory", "InMemoryDocstore"),
+        ("sympy.functions.elementary.exponential", "exp"), ("numpy", "memmap"),
+        ("nltk.tokenize.punkt", "PunktParameters"), ("mmengine.config.config", "ConfigDict"),
+        ("transformers.pipelines.text_classification", "TextClassificationPipeline"),
+        ("torch.utils.checkpoint", "checkpoint"), ("fastai.learner", "Learner"),
         ("mine", "Outer.Inner"), ("", ""), ("<int>", "<int>"),
         ("datetime", "datetime.now"), ("mine", "Model.trace"), ("copyreg", "__newobj_ex__"),
     ],
 )  # fmt: skip
 def test_the_rest_is_unknown(module: str, name: str) -> None:
     assert policy.tier(module, name) is Tier.UNKNOWN
+
+
+def test_every_dangerous_name_is_in_effect() -> None:
+    """A line that another table overrules says something untrue."""
+    for group in (*DANGEROUS, *DANGEROUS_LIBRARIES):
+        for entry in group.names:
+            module, name = entry.split(":")
+            assert policy.danger(module, name), entry
+        for module in (*group.modules, *group.functions):
+            assert policy.danger(module, "anything"), module
+    for group in CALLED:
+        for entry in group.names:
+            module, name = entry.split(":")
+            assert policy.danger_of_call(module, name) and not policy.danger(module, name), entry
 
 
 def test_no_known_name_is_a_walk() -> None:
@@ -64,7 +90,7 @@ def test_no_known_name_is_a_walk() -> None:
 
 def test_no_name_is_listed_twice_or_in_two_tiers() -> None:
     known = [(row.module, row.name) for row in KNOWN_GOOD]
-    dangerous = [tuple(name.split(":")) for group in DANGEROUS for name in group.names]
+    dangerous = [tuple(name.split(":")) for group in GROUPS for name in group.names]
     assert len(known) == len(set(known))
     assert len(dangerous) == len(set(dangerous))
     assert not set(known) & set(dangerous)
@@ -73,8 +99,9 @@ def test_no_name_is_listed_twice_or_in_two_tiers() -> None:
 
 
 def test_every_row_says_why() -> None:
-    assert all(row.reason for row in (*KNOWN_GOOD, *JUDGED))
-    assert all(group.reason and group.reference for group in DANGEROUS)
+    assert all(row.reason for row in KNOWN_GOOD)
+    assert all(row.reason for row in JUDGED)
+    assert all(group.reason and group.reference for group in GROUPS)
 
 
 def test_every_schema_is_made_of_known_words() -> None:

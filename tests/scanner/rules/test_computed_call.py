@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from scanner.report import Severity
-from tests.scanner.opcode_builder import call, found, integer, name, op, pickled, text
+from tests.scanner.opcode_builder import call, found, integer, name, op, pickled, text, tuple_of
 
 
 def test_calling_what_a_call_returned_is_malicious() -> None:
@@ -14,6 +14,20 @@ def test_calling_what_a_call_returned_is_malicious() -> None:
 def test_calling_an_extension_code_is_suspicious() -> None:
     (finding,) = found("computed_call", pickled(call(op("EXT1", b"\1"), integer(1))))
     assert finding.severity is Severity.SUSPICIOUS
+
+
+def test_a_classs_own_way_to_restore_itself_is_left_to_a_person() -> None:
+    # Protocols before 4 spell ZoneInfo._unpickle so; under any other name it stays malicious.
+    for attribute, severity in (("_unpickle", Severity.SUSPICIOUS), ("key", Severity.MALICIOUS)):
+        getter = call(name("builtins", "getattr"), name("zoneinfo", "ZoneInfo"), text(attribute))
+        (finding,) = found("computed_call", pickled(call(getter, text("UTC"))))
+        assert finding.severity is severity
+
+
+def test_the_legacy_forms_class_is_a_name() -> None:
+    parts = (text("module"), name("a", "B"), text("a.py"), text("source"))
+    raw = pickled(call(tuple_of(*parts) + op("BINPERSID")))
+    assert not found("computed_call", raw)
 
 
 def test_calling_a_name_is_left_to_the_names_rules() -> None:

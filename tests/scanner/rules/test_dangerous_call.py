@@ -47,6 +47,19 @@ def test_a_call_of_a_dangerous_name_is_malicious(module: str, attribute: str) ->
     assert finding.opcode == "REDUCE"
 
 
+@pytest.mark.parametrize(
+    ("module", "attribute"),
+    [("numpy", "memmap"), ("torch.utils.checkpoint", "checkpoint")],
+)
+def test_some_names_are_dangerous_only_when_they_are_called(module: str, attribute: str) -> None:
+    # An array that was mapped names its class; a model holds the function it checkpoints with.
+    array = (name("numpy.core.multiarray", "_reconstruct"), name(module, attribute))
+    assert not found("dangerous_call", pickled(call(*array)))
+    assert not found("dangerous_import", pickled(call(*array)))
+    (finding,) = found("dangerous_call", pickled(call(name(module, attribute), text("/etc/x"))))
+    assert finding.severity is Severity.MALICIOUS
+
+
 def test_the_offsets_lead_to_the_call() -> None:
     raw = pickled(call(name("os", "system"), text("x")))
     (finding,) = found("dangerous_call", raw)

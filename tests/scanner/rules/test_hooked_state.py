@@ -6,6 +6,7 @@ from scanner.report import Severity
 from tests.scanner.opcode_builder import (
     BUILD,
     call,
+    data,
     dict_of,
     found,
     name,
@@ -25,6 +26,30 @@ def test_an_attribute_that_python_calls_is_malicious(attribute: str) -> None:
     for raw in (state, tuple_of(op("NONE"), state)):
         (finding,) = found("hooked_state", pickled(ordered_dict(), raw, BUILD))
         assert finding.severity is Severity.MALICIOUS
+
+
+def made(callee: bytes, key: bytes) -> bytes:
+    pair = tuple_of(key, name("collections", "Counter"))
+    return call(callee, op("EMPTY_LIST") + pair + op("APPEND"))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        # A name that is made while loading cannot be read from the file.
+        dict_of((call(name("builtins", "str"), text("__setstate__")), ordered_dict())),
+        tuple_of(op("NONE"), dict_of((call(name("__builtin__", "str"), text("a")), text("b")))),
+        dict_of((data(b"__setstate__"), name("collections", "Counter"))),
+        # A state that another call builds.
+        made(name("builtins", "dict"), text("__setstate__")),
+        tuple_of(op("NONE"), made(name("collections", "OrderedDict"), text("__class__"))),
+        ordered_dict() + text("__class__") + name("torch", "Tensor") + op("SETITEM"),
+    ],
+)
+def test_a_state_in_disguise_is_malicious(state: bytes) -> None:
+    # CVE-2026-24747: BUILD on what is itself known good.
+    findings = found("hooked_state", pickled(ordered_dict(), state, BUILD))
+    assert [finding.severity for finding in findings] == [Severity.MALICIOUS]
 
 
 def test_plain_attributes_are_no_finding() -> None:

@@ -3,7 +3,18 @@ from __future__ import annotations
 import pytest
 
 from scanner.report import Severity
-from tests.scanner.opcode_builder import BUILD, dict_of, found, name, op, pickled, text, tuple_of
+from tests.scanner.opcode_builder import (
+    BUILD,
+    dict_of,
+    found,
+    integer,
+    name,
+    op,
+    pickled,
+    storage,
+    text,
+    tuple_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +27,9 @@ from tests.scanner.opcode_builder import BUILD, dict_of, found, name, op, pickle
         + tuple_of(op("NONE"), dict_of((text("__init__"), name("os", "system")))) + BUILD,
         name("torch.serialization", "_package_registry") + text("a") + text("b") + op("SETITEM"),
         name("a", "registry") + text("b") + op("APPEND"),
+        # CVE-2026-24747: bytes are written past the tensors.
+        storage() + integer(1 << 20) + integer(0) + op("SETITEM"),
+        storage() + dict_of((text("a"), text("b"))) + BUILD,
     ],
 )  # fmt: skip
 def test_changing_what_was_imported_is_malicious(raw: bytes) -> None:

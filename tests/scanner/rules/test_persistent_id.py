@@ -24,5 +24,12 @@ def test_an_id_that_torch_does_not_write_is_suspicious(raw: bytes) -> None:
     assert finding.severity is Severity.SUSPICIOUS
 
 
+def test_a_known_class_in_the_legacy_form_is_no_finding() -> None:
+    # torch before 1.6 wrote ParameterDict so, which A1111's embeddings hold.
+    known = name("torch.nn.modules.container", "ParameterDict")
+    raw = tuple_of(text("module"), known, text("container.py"), text("class ParameterDict"))
+    assert not found("persistent_id", pickled(raw + op("BINPERSID")))
+
+
 def test_a_storage_is_no_finding() -> None:
     assert not found("persistent_id", pickled(storage()))

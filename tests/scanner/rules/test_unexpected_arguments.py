@@ -53,6 +53,39 @@ def test_arguments_that_no_genuine_file_passes_are_suspicious(raw: bytes) -> Non
     assert finding.severity is Severity.SUSPICIOUS
 
 
+ENDLESS = call(name("builtins", "range"), integer(2**31 - 1))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        call(name("builtins", "list"), ENDLESS),
+        call(name("builtins", "tuple"), ENDLESS),
+        call(name("collections", "deque"), ENDLESS),
+        call(name("collections", "Counter"), ENDLESS),
+        call(name("array", "array"), text("d"), ENDLESS),
+        call(name("builtins", "bytes"), integer(2**31 - 1)),
+        call(name("fractions", "Fraction"), text("1e999999999")),
+        call(
+            name("numpy.core.multiarray", "_reconstruct"),
+            name("numpy", "ndarray"), tuple_of(integer(2**31 - 1)), text("d"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_short_to_write_and_fills_the_memory_is_suspicious(bomb: bytes) -> None:
+    assert len(found("unexpected_arguments", pickled(bomb))) == 1
+
+
+def test_what_a_rebuilder_passes_on_is_looked_at_too() -> None:
+    inner = tuple_of(name("somebody", "thing"), op("NEWFALSE"), ordered_dict())
+    rebuild = name("torch._utils", "_rebuild_parameter")
+    raw = call(
+        name("torch._tensor", "_rebuild_from_type_v2"),
+        rebuild, name("torch", "Tensor"), inner, dict_of(),
+    )  # fmt: skip
+    assert len(found("unexpected_arguments", pickled(raw))) == 1
+
+
 def test_arguments_made_while_loading_are_suspicious() -> None:
     made = call(name("builtins", "tuple"), op("EMPTY_LIST"))
     raw = pickled(name("builtins", "bytearray"), made, REDUCE)
