@@ -1,4 +1,4 @@
-"""The doorbell: ``celery -A registry.celery worker -Q inspect,convert,smoke``."""
+"""The doorbell: ``celery -A registry.celery worker -Q inspect,convert,smoke,mail``."""
 
 from __future__ import annotations
 

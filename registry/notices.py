@@ -68,7 +68,7 @@ def _wants_mail(person: User) -> bool:
 def _ring(pks: Iterable[int]) -> None:
     for pk in pks:
         try:
-            current_app.send_task(_MAIL_TASK, (pk,), queue="inspect")
+            current_app.send_task(_MAIL_TASK, (pk,), queue="mail")
         except Exception as error:
             # The row says that a mail is owed: the sweeper rings again.
             log.warning("broker.unreachable", notice=pk, error=str(error))

@@ -152,7 +152,7 @@ EMAIL_HOST_PASSWORD = ENV.email.password
 EMAIL_USE_TLS = ENV.email.kind == "smtp+tls"
 EMAIL_USE_SSL = ENV.email.kind == "smtps"
 EMAIL_FILE_PATH = ENV.email.path
-# A worker sends it, and has uploads to inspect.
+# Others wait behind it.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = ENV.email_from
 
@@ -224,7 +224,7 @@ if ENV.broker.startswith("amqp"):
 
     CELERY_TASK_QUEUES = [
         Queue(name, queue_arguments={"x-queue-type": "quorum"})  # type: ignore[no-untyped-call]
-        for name in ("inspect", "convert", "smoke")
+        for name in ("inspect", "convert", "smoke", "mail")
     ]
     CELERY_TASK_CREATE_MISSING_QUEUES = False
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True

@@ -18,7 +18,7 @@ from tests.services import ROOT
 
 DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
-OUR_SERVICES = {"migrate", "web", "sweeper", "inspect", "convert", "smoke", "smoke-gpu"}
+OUR_SERVICES = {"migrate", "web", "sweeper", "mail", "inspect", "convert", "smoke", "smoke-gpu"}
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,8 @@ def test_every_queue_has_a_worker_and_no_worker_reaches_out(services: dict[str, 
     }
     assert set(queues) == {"inspect", "convert", "smoke"}
     assert all(networks == ["inside"] for networks in queues.values())
+    # It reads no file of anybody's, and has to reach the mail server.
+    assert services["mail"]["networks"] == ["inside", "outside"]
 
 
 def test_our_containers_are_read_only_and_without_capabilities(services: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def programs(listener: int, *, with_demo: bool) -> list[Program]:
         # gunicorn passes it on to its workers.
         orphaned_by=signal.SIGTERM,
     )
-    running = [web, _worker("inspect", "inspect,convert"), _worker("smoke", "smoke")]
+    running = [web, _worker("inspect", "inspect,convert,mail"), _worker("smoke", "smoke")]
     running.append(Program("sweeper", (*manage, "sweep", "--own-host"), patience=PATIENCE))
     if with_demo:
         running.append(Program("samples", (*manage, "demo"), patience=PATIENCE, once=True))
