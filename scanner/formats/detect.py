@@ -9,6 +9,7 @@ from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
 from scanner.formats import (
     gguf,
+    joblib_arrays,
     npy,
     packed,
     pickles,
@@ -123,10 +124,27 @@ def _pickled(source: Source, place: Place, *, alone: bool) -> Contents | None:
     if torch_legacy.is_legacy(stream.traces):
         return torch_legacy.read(source, place, stream)
     # Beside another format, only what names objects is worth a word: any digit may be an opcode.
-    believed = pickles.credible(first) if alone else pickles.names_objects(first)
-    if not (believed or (alone and marked)):
+    # Bytes that are no text have no reason to spell an import.
+    named = any(map(pickles.names_objects, stream.traces))
+    believed = named and not (alone and texts.plausible(source))
+    if not (believed or (alone and (marked or pickles.credible(first)))):
         return None
+    if joblib_arrays.speaks_of(stream):
+        return _joblib(source, place, stream)
     return _bare(source, place, stream)
+
+
+def _joblib(source: Source, place: Place, plain: pickles.Stream) -> Contents:
+    """As joblib reads it; what any other unpickler would make of the same bytes counts where it is
+    malicious."""
+    found = joblib_arrays.read(source, place.limits, place.member)
+    if found is None or not found[0].traces:
+        return _bare(source, place, plain)
+    stream, spliced = found
+    first, *others = stream.traces
+    first = first._replace(alternates=(*first.alternates, *plain.traces))
+    end = spliced.original(stream.end)
+    return _bare(source, place, pickles.Stream((first, *others), end))
 
 
 def _bare(source: Source, place: Place, stream: pickles.Stream) -> Contents:

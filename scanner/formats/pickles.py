@@ -106,7 +106,8 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
                 trace = carried
             elif _dangerous(carried) - _dangerous(trace):
                 traces.append(carried)
-        if traces and not (credible(trace) or has_mark(source.peek(at, 2))):
+        meant = credible(trace) or names_objects(trace) or has_mark(source.peek(at, 2))
+        if traces and not meant:
             break
         traces.append(trace)
         opcodes += trace.opcodes
@@ -179,5 +180,9 @@ def _imports(data: bytes, ends: Iterator[re.Match[bytes]]) -> Iterator[int]:
         before = max(end.start() - BEGINNING // 2, 0)
         line = _LINE.search(data[before : end.start()])
         if line is not None:
+            # INST takes what lies above the last mark: a pickle with one begins there, or before.
+            mark = data.rfind(b"(", before, before + line.start())
+            if mark >= 0:
+                yield mark
             for found in _IMPORTS.finditer(line[0]):
                 yield before + line.start() + found.start()
