@@ -157,6 +157,12 @@ class Identity(NamedTuple):
     trigger_words: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    #: What the file is good for: generating, fine-tuning, merging.
+    uses: tuple[str, ...] = ()
+    #: What the file says of itself: chosen keys, plain text of bounded length.
+    metadata: Mapping[str, str] = {}
+    #: Tags that its author or its training captions suggest.
+    suggested_tags: tuple[str, ...] = ()
 
 
 class HealthIssue(NamedTuple):

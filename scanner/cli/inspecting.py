@@ -134,6 +134,10 @@ def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Ou
         raise EngineError("sandbox.crashed", "the child's answer makes no sense")
     # The name is no part of what is known of the bytes; it stands where people look for it.
     body = {"schema": body["schema"], "name": None, **body} | {"name": name}
+    if "identity" in body:
+        from scanner import claims
+
+        body["naming"] = claims.section(name, body)
     safety = body.get("safety")
     if isinstance(safety, dict) and safety.get("verdict") in _ILLUSTRATED:
         _illustrate(fd, safety)

@@ -33,6 +33,7 @@ def _lines(report: Part, paint: Paint) -> Iterator[str]:
     name = paint(plain(str(report.get("path") or report["name"])), "bold")
     yield f"{name}  {facts}" + (f"  {paint(verdict, verdict)}" if verdict else "")
     yield from _identity(_part(report, "identity"))
+    yield from _disputed(report)
     yield from _ledger(_part(report, "ledger"))
     yield from _safety(_part(report, "safety"), paint)
     yield from _health(report.get("health"), paint)
@@ -62,6 +63,9 @@ def _identity(identity: Part) -> Iterator[str]:
     if isinstance(candidates, list) and candidates:
         words.append(f"possibly {', '.join(map(str, candidates))}")
     yield "  " + plain("not known what it is" if words == ["unknown"] else " · ".join(words))
+    uses = identity.get("uses")
+    if isinstance(uses, list) and uses:
+        yield "    good for " + plain(", ".join(map(str, uses)))
     for name, component in _part(identity, "components").items():
         if not isinstance(component, dict) or component.get("state") == "absent":
             continue
@@ -71,6 +75,15 @@ def _identity(identity: Part) -> Iterator[str]:
         if isinstance(missing, list) and missing:
             told.append(f"{len(missing)} tensors missing ({missing[0]}, …)")
         yield "    " + plain(" ".join(word for word in told if word))
+
+
+def _disputed(report: Part) -> Iterator[str]:
+    """Where the name or the file's own words contradict what is in it."""
+    said = _part(report, "identity").get("conflicts")
+    for text in said if isinstance(said, list) else []:
+        yield "  ! " + plain(str(text))
+    for conflict in _items(_part(report, "naming").get("conflicts")):
+        yield "  ! " + plain(str(conflict.get("message")))
 
 
 def _ledger(ledger: Part) -> Iterator[str]:

@@ -472,7 +472,7 @@ def _stable_diffusion(
     if contexts:
         width = contexts.most_common(1)[0][0]
         base = CONTEXTS.get(width)
-        if base in _WIDTHS and not _WIDTHS[base] & _widths(unet):
+        if base is not None and base in _WIDTHS and not _WIDTHS[base] & _widths(unet):
             base = None
         return ({base} if base else set()), (f"cross-attention reads {width} features",)
     possible: set[str] = set(_EVERY)

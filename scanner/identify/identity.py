@@ -7,12 +7,14 @@ from collections.abc import Callable
 from scanner.identify import (
     adapters,
     checkpoints,
+    contradictions,
     embeddings,
     known,
     metadata,
     precision,
     signs,
     small,
+    uses,
 )
 from scanner.identify.anatomy import Anatomy
 from scanner.limits import Limits
@@ -40,6 +42,10 @@ def identify(
     return identity._replace(
         precision=identity.precision or precision.common(table),
         trigger_words=metadata.trigger_words(table.metadata),
+        conflicts=(*identity.conflicts, *contradictions.find(identity, table.metadata)),
+        uses=uses.of(identity),
+        metadata=metadata.shown(table),
+        suggested_tags=metadata.suggested_tags(table.metadata),
     )
 
 

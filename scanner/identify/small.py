@@ -59,8 +59,8 @@ def _base(sign: Sign, names: Mapping[str, Tensor]) -> str | None:
     """The base that a control network or image prompt fits, or that the widths tell."""
     if sign.widths:
         reads = Counter(tensor.shape[1] for tensor in names.values() if len(tensor.shape) == 2)
-        width, base = max(sign.widths, key=lambda item: reads[item[0]])
-        return base if reads[width] else None
+        width, told = max(sign.widths, key=lambda item: reads[item[0]])
+        return told if reads[width] else None
     if sign.kind not in ("controlnet", "ip_adapter", "t2i_adapter"):
         return None
     for name, tensor in names.items():
