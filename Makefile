@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup dev run test check bench format clean
+.PHONY: help setup dev run test check bench parity format clean
 
 help:
 	@echo "make run     install what is missing, then serve the portal, the API and the workers"
 	@echo "make test    install what the tests need, then run them"
 	@echo "make check   linters, types, layers, migrations, deployment"
 	@echo "make bench   a 4.27 GB checkpoint through the whole pipeline"
+	@echo "make parity  the same verdicts on other Pythons, with and without other packages"
 	@echo "make setup   install what \`make run\` needs, into $(VENV)"
 	@echo "make format  let ruff format the code"
 
@@ -51,6 +52,11 @@ test: $(DONE)/dev $(DONE)/system-test
 
 check: $(DONE)/dev
 	@scripts/check
+
+# Other Pythons need nothing installed: make parity PYTHONS=python3.11,python3.13 FILES=models/
+PYTHONS ?= $(BIN)/python
+parity: $(DONE)/dev
+	$(BIN)/python -m tests.parity --pythons $(PYTHONS) $(FILES)
 
 bench: $(DONE)/dev
 	$(BIN)/python -m tests.bench.full_size

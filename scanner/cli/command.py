@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scanner import __version__
+from scanner.cli.words import plain
 from scanner.errors import EngineError, ScannerError
 from scanner.report import EXTRA, SECTIONS
 
@@ -25,14 +26,21 @@ class _Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 all is well, 1 some file is not, 2 usage or our own failure."""
     arguments = _parser().parse_args(argv)
-    command: _Command = import_module(f"scanner.cli.{arguments.module}")
     try:
+        command: _Command = import_module(f"scanner.cli.{arguments.module}")
         return command.run(arguments)
+    except ModuleNotFoundError as error:
+        # The scanner is of use without numpy or blake3: verdicts need the standard library alone.
+        if (error.name or "scanner").partition(".")[0] == "scanner":
+            raise
+        text = f"this needs the package {error.name}, which is not installed"
+        print(f"weighhouse: {text} [engine.missing]", file=sys.stderr)
+        return FAILED
     except ScannerError as error:
         if getattr(arguments, "json", False):
             # For programs: the stable code beside the sentence on standard error.
             print(json.dumps({"error": {"code": error.code, "message": error.message}}))
-        print(f"weighhouse: {error.message or error.code} [{error.code}]", file=sys.stderr)
+        print(f"weighhouse: {plain(error.message or error.code)} [{error.code}]", file=sys.stderr)
         return FAILED if isinstance(error, EngineError) else NOT_CLEAN
     except BrokenPipeError:
         # Whoever read our output has enough; flushing at exit would fail once more.

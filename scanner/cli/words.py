@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TextIO
 
 _COLOURS = {
@@ -53,6 +52,13 @@ def folded(text: str, inset: int, width: int | None) -> list[str]:
     return [lines[0], *(" " * inset + line for line in lines[1:])] if lines else [text]
 
 
+def _columns() -> int:
+    # Here and not above: a program that reads our output waits for every import.
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
+
+
 class Paint:
     """Colours where they are seen: in a terminal, unless NO_COLOR is set."""
 
@@ -60,7 +66,7 @@ class Paint:
         terminal = stream.isatty()
         self.coloured = terminal and not os.environ.get("NO_COLOR")
         #: Columns, or None where nobody folds lines.
-        self.width = shutil.get_terminal_size().columns if terminal else None
+        self.width = _columns() if terminal else None
 
     def __call__(self, text: str, colour: str) -> str:
         code = _COLOURS.get(colour)
