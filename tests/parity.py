@@ -68,7 +68,9 @@ def inspected(environment: Environment, paths: Iterable[Path], *, jobs: int = 2)
 
 def _comparable(report: dict[str, Any]) -> Safety:
     safety = {key: value for key, value in report["safety"].items() if key != "decompiled"}
-    return {"name": report["name"], "format": report["format"], **safety}
+    told = {"name": report["name"], "format": report["format"]}
+    # A policy's version is a digest of its tables: no Python may write them otherwise.
+    return {**told, "policy": report["scanner"]["policy"], **safety}
 
 
 def differing(one: Sequence[Safety], other: Sequence[Safety]) -> Iterator[tuple[Safety, Safety]]:
