@@ -113,11 +113,13 @@ def inspect(
     if set(only) - {"hashes"}:
         read = work.attempt("reading", lambda: reading.read(source, limits), None)
     # First: a published digest settles what keys cannot.
-    hashes = _hashes(work, read) if "hashes" in only else None
     parts = _Parts(work, read)
-    identity = parts.identity(only, hashes.sha256 if hashes else None)
-    passed = parts.weights(only)
-    health = parts.health(identity, passed.found) if "health" in only else None
+    passing = parts.weights(only)
+    hashes = _hashes(work, read) if "hashes" in only else None
+    sha256 = hashes.sha256 if hashes else None
+    identity = parts.identity(only, sha256)
+    passed = passing()
+    health = parts.health(identity, passed.found, sha256) if "health" in only else None
     listed = parts.listed() if "tensors" in only else None
     ledger = parts.ledger(identity, health or ()) if "ledger" in only else None
     # Last: what failed elsewhere counts as unreadable.
@@ -188,14 +190,23 @@ class _Parts:
             unknown,
         )
 
-    def weights(self, only: Collection[str]) -> _Passed:
-        """Every value seen once, by the sections that want to see it."""
+    def weights(self, only: Collection[str]) -> Callable[[], _Passed]:
+        """Every value seen once, by the sections that want to see it. Asks for the answer: the
+        weights pass by beside the digests, which are the longer work, where both are wanted."""
         wanted = _VALUES & set(only)
         if not wanted:
-            return _Passed()
+            return _Passed
         name = "health" if "health" in wanted else "fingerprints"
-        step = self._work.step(name)
-        return self._work.attempt(name, lambda: self._pass(wanted, step), _Passed())
+        if "hashes" not in only:
+            step = self._work.step(name)
+            return lambda: self._work.attempt(name, lambda: self._pass(wanted, step), _Passed())
+        from scanner.beside import Beside
+
+        # Made here, so that both threads share it.
+        _ = self._anatomy
+        # Its progress stays untold: two voices would speak at once.
+        passing = Beside(lambda: self._pass(wanted, None))
+        return lambda: self._work.attempt(name, passing.answer, _Passed())
 
     def _pass(self, wanted: Collection[str], step: Callable[[int, int], None] | None) -> _Passed:
         from scanner import weights
@@ -217,12 +228,14 @@ class _Parts:
             prints.told() if "fingerprints" in wanted else None,
         )
 
-    def health(self, identity: Identity, found: Pass | None) -> tuple[HealthIssue, ...]:
+    def health(
+        self, identity: Identity, found: Pass | None, sha256: str | None
+    ) -> tuple[HealthIssue, ...]:
         from scanner import health
 
         return self._work.attempt(
             "health",
-            lambda: health.check(self._anatomy, identity, self._work.limits, found),
+            lambda: health.check(self._anatomy, identity, self._work.limits, found, sha256),
             (),
         )
 

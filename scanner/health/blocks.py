@@ -24,6 +24,10 @@ _INFINITY = {
 #: Formats without infinity: this magnitude, or this whole pattern, is NaN.
 _ONLY_NAN = {"F8_E4M3": 0x7F}
 
+#: The least magnitudes that fp16 rounds to infinity.
+_OVERFLOW = {"F64": 0x40EF_FE00_0000_0000, "F32": 0x477F_F000, "BF16": 0x4780}
+
+_BRAIN_LOST = 0xFFFF  # bits of an fp32 that bf16 has not
 _HALF_LOST = 0x1FFF  # bits of an fp32 fraction that fp16 has not
 _HALF_MOST = 0x477F_E000  # 65504
 _HALF_LEAST = 0x3880_0000  # 2**-14, the smallest normal number
@@ -42,8 +46,11 @@ class Scan:
     infinite: bool = False
     #: The bits of the first element while every element has had the same.
     constant: int | None = None
-    #: Every fp32 value so far is exactly an fp16 value.
+    #: Every fp32 value so far is exactly an fp16 value, or a bf16 one.
     halves: bool = True
+    brains: bool = True
+    #: A finite value is beyond what fp16 holds.
+    beyond: bool = False
     started: bool = False
     head: bytes = b""
     tail: bytes = b""
@@ -69,7 +76,7 @@ class Scan:
         if is_float(self.dtype):
             self._floats(bits, size)
         else:
-            self.halves = False
+            self.halves = self.brains = False
 
     def _floats(self, bits: Bits, size: int) -> None:
         mask = (1 << (8 * size - 1)) - 1
@@ -81,10 +88,22 @@ class Scan:
         elif most >= infinity:
             self.nan |= most > infinity
             self.infinite |= bool((magnitudes == infinity).any())
+        overflow, limit = _OVERFLOW.get(self.dtype), infinity or 0
+        if overflow is not None and most >= overflow and not self.beyond:
+            self.beyond = bool(((magnitudes >= overflow) & (magnitudes < limit)).any())
         if self.dtype != "F32":
-            self.halves = False
-        elif self.halves:
+            self.halves = self.brains = False
+            return
+        if self.halves:
             self.halves = _fit_halves(bits, magnitudes, most)
+        if self.brains:
+            self.brains = _fit_brains(bits)
+
+
+def _fit_brains(bits: Bits) -> bool:
+    """Whether all are bf16 values: nothing in the lower half."""
+    numpy = prepare()
+    return not any(int(numpy.bitwise_or.reduce(part)) & _BRAIN_LOST for part in (bits[:256], bits))
 
 
 def _fit_halves(bits: Bits, magnitudes: Bits, most: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from scanner import weights
+from scanner.health import vae
 from scanner.health.values import Pass, Values
 from scanner.identify import probes
 from scanner.identify.anatomy import Anatomy
@@ -17,15 +18,24 @@ _POSITIONS = 77
 
 
 def check(
-    anatomy: Anatomy, identity: Identity, limits: Limits, found: Pass | None = None
+    anatomy: Anatomy,
+    identity: Identity,
+    limits: Limits,
+    found: Pass | None = None,
+    sha256: str | None = None,
 ) -> tuple[HealthIssue, ...]:
     """Every issue, worst first. ``found`` is what the pass over the weights said; without it they
-    are read here."""
+    are read here. ``sha256`` may tell of what no weight shows."""
     table = anatomy.table
     if found is None:
         values = Values(big_endian=table.big_endian)
         found = values.found(weights.read(table, (values,)))
-    issues = [*_values(table, identity, found), *_positions(table), *_contents(anatomy, identity)]
+    issues = [
+        *_values(table, identity, found),
+        *vae.check(anatomy, identity, found, sha256),
+        *_positions(table),
+        *_contents(anatomy, identity),
+    ]
     rank = ("error", "warning", "note").index
     issues.sort(key=lambda issue: rank(issue.severity))
     return tuple(issues[: limits.findings])
@@ -63,6 +73,7 @@ def _values(table: TensorTable, identity: Identity, found: Pass) -> Iterator[Hea
             f"The bytes of {_count(found.unreadable)} cannot be read.", found.unreadable,
         )  # fmt: skip
     yield from _constants(table, identity, found)
+    yield from _beyond(found)
     yield from _halves(table, found)
     yield from _duplicates(found)
 
@@ -96,24 +107,46 @@ def _weighs(tensor: Tensor) -> bool:
     return tensor.dtype.startswith(("F", "BF")) and len(tensor.shape) >= 2
 
 
+def _beyond(found: Pass) -> Iterator[HealthIssue]:
+    beyond = tuple(name for name, scan in found.scans.items() if scan.beyond)
+    if beyond:
+        yield HealthIssue(
+            "fp16-overflow", "warning",
+            f"{_count(beyond)} {_does(beyond, 'holds', 'hold')} values that are too large for "
+            "fp16: a loader that casts makes them infinite. Converting with --precision fp16 "
+            "leaves these tensors as they are.", beyond,
+        )  # fmt: skip
+
+
 def _halves(table: TensorTable, found: Pass) -> Iterator[HealthIssue]:
-    """fp32 whose every value is an fp16 value: half the size at no loss. Bf16-born values have
-    too wide a range and do not pass."""
+    """fp32 whose every value is one of a narrower format: half the size at no loss. Values that
+    were bf16 have too wide a range for fp16, unless they fit both."""
     fp32 = [tensor for tensor in table if tensor.dtype == "F32" and tensor.name in found.scans]
-    fit = tuple(
-        tensor.name for tensor in fp32 if found.scans[tensor.name].halves and tensor.numel > 0
-    )
-    saved = sum(tensor.nbytes for tensor in fp32 if found.scans[tensor.name].halves) // 2
+    fp32 = [tensor for tensor in fp32 if tensor.numel]
+    fp16 = [tensor for tensor in fp32 if found.scans[tensor.name].halves]
+    bf16 = [tensor for tensor in fp32 if found.scans[tensor.name].brains]
+    if _size(bf16) > _size(fp16):
+        yield from _disguised("bf16", bf16, fp32)
+    else:
+        yield from _disguised("fp16", fp16, fp32)
+
+
+def _size(tensors: list[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def _disguised(precision: str, fit: list[Tensor], fp32: list[Tensor]) -> Iterator[HealthIssue]:
+    saved = _size(fit) // 2
     # Zeros and ones fit anywhere: a few tensors of them are no disguise.
-    if 4 * saved < sum(tensor.nbytes for tensor in fp32) or not fit:
+    if not fit or 4 * saved < _size(fp32):
         return
     every = len(fit) == len(fp32)
     yield HealthIssue(
-        "fp16-in-fp32", "note",
+        f"{precision}-in-fp32", "note",
         f"{'All' if every else f'{len(fit):,} of'} {len(fp32):,} fp32 tensors "
-        f"hold nothing that fp16 cannot: converting with --precision fp16 saves "
+        f"hold nothing that {precision} cannot: converting with --precision {precision} saves "
         f"{saved / 1e6:,.1f} MB{' without any loss' if every else ', not all of it without loss'}.",
-        fit,
+        tuple(tensor.name for tensor in fit),
     )  # fmt: skip
 
 
@@ -129,18 +162,21 @@ def _duplicates(found: Pass) -> Iterator[HealthIssue]:
 
 def _positions(table: TensorTable) -> Iterator[HealthIssue]:
     """Merging tools average the indices too: 76 becomes 75.9975 and is cut to 75."""
-    damaged = [
-        tensor.name
-        for tensor in table
-        if tensor.name.endswith("position_ids") and tensor.numel == _POSITIONS
-        and (held := probes.values(tensor, big_endian=table.big_endian)) is not None
-        and held != tuple(float(index) for index in range(_POSITIONS))
-    ]  # fmt: skip
+    damaged: dict[str, str] = {}
+    for tensor in table:
+        if not tensor.name.endswith("position_ids") or tensor.numel != _POSITIONS:
+            continue
+        held = probes.values(tensor, big_endian=table.big_endian)
+        wrong = [at for at, value in enumerate(held or ()) if value != at]
+        if held is not None and wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            damaged[tensor.name] = f"place {wrong[0]} holds {held[wrong[0]]:g}{more}"
     if damaged:
         yield HealthIssue(
             "position-ids", "warning",
-            "The text encoder's position ids are not 0 to 76, so it loses words of the prompt. "
-            "Converting with --fix position-ids restores them.", tuple(damaged),
+            "The text encoder's position ids are not 0 to 76 "
+            f"({'; '.join(dict.fromkeys(damaged.values()))}), so it loses words of the prompt. "
+            "Converting with --fix position-ids fixes this.", tuple(damaged),
         )  # fmt: skip
 
 
@@ -159,15 +195,19 @@ def _gaps(identity: Identity) -> Iterator[HealthIssue]:
             yield HealthIssue(
                 "missing", "error",
                 f"The {name} lacks {_count(component.missing)} of {component.arch}: loaders fail, "
-                "or fill in noise.", component.missing,
+                f"or fill in noise.{_remedy(name)}", component.missing,
             )  # fmt: skip
         if component.misshapen:
             yield HealthIssue(
                 "misshapen", "error",
                 f"In the {name}, {_count(component.misshapen)} "
                 f"{_does(component.misshapen, 'has', 'have')} a shape that {component.arch} has "
-                "not.", component.misshapen,
+                f"not.{_remedy(name)}", component.misshapen,
             )  # fmt: skip
+
+
+def _remedy(component: str) -> str:
+    return " Converting with --vae FILE puts a whole one in." if component == "vae" else ""
 
 
 def _absent(identity: Identity) -> Iterator[HealthIssue]:

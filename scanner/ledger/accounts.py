@@ -36,6 +36,8 @@ _PARTS: Mapping[Part, str] = {
     Part.OTHER: "other members",
 }  # fmt: skip
 _REMOVABLE = frozenset({"ema", Use.OPTIMISER.value, Use.LOSS.value})
+#: Issues that prove two bytes enough for a number of four.
+_NARROWER = ("fp16-in-fp32", "bf16-in-fp32")
 _UNUSED = "storage that no tensor uses"
 _TRAINING = (_LABELS[Use.OPTIMISER.value], _LABELS[Use.LOSS.value])
 
@@ -52,7 +54,8 @@ def account(
 ) -> Ledger:
     """Attribute ``size`` bytes; the rows and ``unexplained`` add up to it exactly.
 
-    ``health`` may prove that fp32 tensors hold fp16 values, which lowers the lossless minimum.
+    ``health`` may prove that fp32 tensors hold fp16 or bf16 values, which lowers the lossless
+    minimum.
     """
     sums: dict[_Row, int] = defaultdict(int)
     owners = _Owners(anatomy, identity)
@@ -165,10 +168,8 @@ class _Owners:
         return counts
 
     def halved(self, health: tuple[HealthIssue, ...]) -> int:
-        """Bytes that fp16 would save in what stays, where health proved it harmless."""
-        proven = {
-            name for issue in health if issue.issue == "fp16-in-fp32" for name in issue.tensors
-        }
+        """Bytes that two a number would save in what stays, where health proved it harmless."""
+        proven = {name for issue in health if issue.issue in _NARROWER for name in issue.tensors}
         seen: set[tuple[str, int]] = set()
         saved = 0
         for tensors in self._tensors.values() if proven else ():

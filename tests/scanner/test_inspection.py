@@ -7,7 +7,7 @@ import torch
 
 from scanner import health, inspection, reading, safety
 from scanner.limits import DEFAULT
-from scanner.report import SECTIONS, Report, Verdict
+from scanner.report import EXTRA, SECTIONS, Report, Verdict
 from scanner.source import BytesSource
 from tests.scanner.formats.files import saved
 
@@ -30,10 +30,27 @@ def _inspect(*only: str) -> Report:
     return inspection.inspect(BytesSource(DATA, file_offset=0), DEFAULT, only=only)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", [*SECTIONS, *EXTRA])
 def test_a_section_that_was_not_asked_for_is_none(section: str) -> None:
     report = _inspect(section)
-    assert [name for name in SECTIONS if getattr(report, name) is not None] == [section]
+    every = (*SECTIONS, *EXTRA)
+    assert [name for name in every if getattr(report, name) is not None] == [section]
+
+
+def test_what_is_extra_has_to_be_asked_for() -> None:
+    report = inspection.inspect(BytesSource(DATA, file_offset=0), DEFAULT)
+    assert report.health is not None
+    assert (report.fingerprints, report.tensors) == (None, None)
+
+
+def test_health_and_fingerprints_read_the_weights_once() -> None:
+    data = saved({"w": torch.ones(1024, 1024)})
+    taken = []
+    for only in (("health",), ("health", "fingerprints", "tensors")):
+        source = Watched(data)
+        inspection.inspect(source, DEFAULT, only=only)
+        taken.append(source.read_bytes)
+    assert taken[0] == taken[1] > len(data) // 2
 
 
 def test_safety_does_not_read_the_tensors() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from scanner import health, weights
 from scanner.health import blocks
-from scanner.identify import identify
+from scanner.identify import identify, known
 from scanner.identify.anatomy import Anatomy
+from scanner.identify.architectures.table import ARCHITECTURES
 from scanner.limits import DEFAULT
 from scanner.report import Component, Format, HealthIssue, Identity, State
 from scanner.source import BytesSource
@@ -32,9 +33,9 @@ def _noise(*shape: int) -> numpy.ndarray:
 
 
 def _check(
-    *tensors: Tensor, identity: Identity | None = None, **options: bool
+    *tensors: Tensor, identity: Identity | None = None, big_endian: bool = False
 ) -> dict[str, HealthIssue]:
-    table = TensorTable(tensors, **options)
+    table = TensorTable(tensors, big_endian=big_endian)
     known = identity or identify(table, format=Format.SAFETENSORS, limits=DEFAULT)
     return {issue.issue: issue for issue in health.check(Anatomy(table), known, DEFAULT)}
 
@@ -101,6 +102,70 @@ def test_values_born_as_bf16_are_no_disguised_fp16() -> None:
     assert "fp16-in-fp32" not in _check(_tensor("w", bits.view(numpy.float32)))
 
 
+def test_bf16_in_disguise_is_proven_value_by_value() -> None:
+    # Too small for fp16, so that only bf16 holds them.
+    bits = (_noise(200, 200) * 1e-6).astype(numpy.float32).view(numpy.uint32) & 0xFFFF0000
+    issues = _check(_tensor("w", bits.view(numpy.float32)))
+    assert issues["bf16-in-fp32"].tensors == ("w",)
+    assert "--precision bf16" in issues["bf16-in-fp32"].message
+    bits[150, 3] |= 1
+    assert "bf16-in-fp32" not in _check(_tensor("w", bits.view(numpy.float32)))
+
+
+def test_what_both_narrow_formats_hold_is_called_fp16() -> None:
+    issues = _check(_tensor("w", numpy.round(_noise(200, 200) * 8)))
+    assert "fp16-in-fp32" in issues
+    assert "bf16-in-fp32" not in issues
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F64"])
+@pytest.mark.parametrize(("value", "found"), [(65519.0, False), (-65520.0, True)])
+def test_values_beyond_fp16_are_named(dtype: str, value: float, found: bool) -> None:
+    values = _noise(200, 200)
+    values[150, 3] = value
+    issues = _check(_tensor("w", values, dtype))
+    assert ("fp16-overflow" in issues) is found
+    if found:
+        assert issues["fp16-overflow"].tensors == ("w",)
+        assert "--precision fp16" in issues["fp16-overflow"].message
+
+
+def test_infinity_itself_is_not_beyond_fp16() -> None:
+    values = _noise(200, 200)
+    values[0, 0], values[0, 1] = numpy.inf, numpy.nan
+    assert "fp16-overflow" not in _check(_tensor("w", values))
+
+
+def _vae() -> dict[str, numpy.ndarray]:
+    item = next(
+        item for item in ARCHITECTURES if (item.name, item.layout) == ("vae-mini", "ldm-vae")
+    )
+    return {name: _noise(*shape) for name, shape in item.build().shapes.items()}
+
+
+@pytest.mark.parametrize("damage", [None, 0.0, numpy.nan, numpy.inf])
+def test_a_damaged_vae_is_named_as_such(damage: float | None) -> None:
+    values = _vae()
+    if damage is not None:
+        values["decoder.conv_out.weight"][:] = damage
+    # What training begins with is no damage.
+    values["decoder.norm_out.bias"][:] = 0
+    issues = _check(*(_tensor(f"first_stage_model.{name}", held) for name, held in values.items()))
+    assert ("vae-damaged" in issues) is (damage is not None)
+    if damage is not None:
+        assert issues["vae-damaged"].tensors == ("first_stage_model.decoder.conv_out.weight",)
+
+
+def test_only_a_digest_says_that_a_vae_overflows_in_fp16() -> None:
+    tensors = [_tensor(f"first_stage_model.{name}", held) for name, held in _vae().items()]
+    anatomy = Anatomy(TensorTable(tuple(tensors)))
+    identity = identify(anatomy.table, format=Format.SAFETENSORS, limits=DEFAULT)
+    digests = {item.vae_overflows: digest for digest, item in known.RELEASES.items()}
+    for overflows, digest in digests.items():
+        issues = health.check(anatomy, identity, DEFAULT, sha256=digest)
+        assert ("vae-fp16" in {issue.issue for issue in issues}) is overflows
+
+
 @pytest.mark.parametrize(("damage", "found"), [(0, False), (1, True)])
 def test_position_ids_are_looked_at(damage: int, found: bool) -> None:
     ids = numpy.arange(77).reshape(1, 77)
@@ -109,7 +174,17 @@ def test_position_ids_are_looked_at(damage: int, found: bool) -> None:
     issues = _check(_tensor(name, ids, "I64"))
     assert ("position-ids" in issues) is found
     if found:
+        assert "place 76 holds 75" in issues["position-ids"].message
         assert "--fix position-ids" in issues["position-ids"].message
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16"])
+@pytest.mark.parametrize(("merged", "found"), [(76.0, False), (75.9375, True)])
+def test_position_ids_that_a_merge_made_floats(dtype: str, merged: float, found: bool) -> None:
+    ids = numpy.arange(77, dtype=numpy.float64).reshape(1, 77)
+    ids[0, 76] = merged
+    assert ("position-ids" in _check(_tensor("text_model.embeddings.position_ids", ids, dtype))
+            ) is found  # fmt: skip
 
 
 def test_stored_twice_is_a_duplicate_and_an_alias_is_not() -> None:
@@ -171,10 +246,18 @@ def test_what_is_missing_or_absent_is_said() -> None:
     assert issues["missing"].tensors == ("m",)
     assert issues["misshapen"].tensors == ("s",)
     assert "--vae FILE" in issues["no-vae"].message
+    assert "--vae FILE" not in issues["missing"].message
     assert "no-text-encoder" in issues
     assert "--prune" in issues["ema"].message
     plain = _check(_tensor("w", _noise(4, 4)), identity=_model("none", State.WHOLE))
     assert not {"ema", "no-vae"} & set(plain)
+
+
+def test_a_gap_in_the_vae_has_a_remedy() -> None:
+    parts = {"vae": Component(State.PARTIAL, "vae-4ch", missing=("m",), misshapen=("s",))}
+    issues = _check(_tensor("w", _noise(4, 4)), identity=Identity("vae", components=parts))
+    assert "--vae FILE" in issues["missing"].message
+    assert "--vae FILE" in issues["misshapen"].message
 
 
 def test_errors_come_first_and_progress_reaches_the_end() -> None:

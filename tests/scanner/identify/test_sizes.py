@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.identify import sizes
+from scanner.identify import known, sizes
 
 _CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpora" / "identify"
 _BASES = {
@@ -35,6 +35,21 @@ def test_well_known_sizes(size: int, base: str, parts: dict[str, str]) -> None:
 
 def test_an_unknown_base_has_no_makeup() -> None:
     assert sizes.nearest(1, "anima") is None
+
+
+def test_the_published_sizes_of_known_files_are_explained() -> None:
+    """Digest, size and architecture come from three sources; they have to agree."""
+    bases = {"sd1": "sd1", "sd2": "sd2", "sdx": "sdxl"}
+    released = [
+        (item.name, item.size, bases[item.release[:3]])
+        for item in known.RELEASES.values()
+        if item.size and item.release and item.release[:3] in bases
+    ]
+    assert len(released) >= 9
+    for name, size, base in released:
+        found = sizes.nearest(size, base)
+        assert found is not None
+        assert abs(found.bytes - size) <= size / 1000, name
 
 
 def test_nine_of_ten_released_files_are_explained_within_a_thousandth() -> None:

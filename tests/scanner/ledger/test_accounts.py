@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,8 +79,9 @@ def test_an_ema_copy_alone_is_the_model_and_stays() -> None:
     assert found.removable == 0
 
 
-def test_proven_halves_lower_the_minimum() -> None:
-    proof = HealthIssue("fp16-in-fp32", "note", "", tuple(_UNET))
+@pytest.mark.parametrize("issue", ["fp16-in-fp32", "bf16-in-fp32"])
+def test_proven_halves_lower_the_minimum(issue: str) -> None:
+    proof = HealthIssue(issue, "note", "", tuple(_UNET))
     size, found = _account([("F32", _UNET), ("F32", _EMA), ("F32", _VAE)], health=(proof,))
     assert found.lossless_minimum == size - found.removable - 2 * 859_520_964
 
