@@ -24,6 +24,7 @@ ANOMALIES: dict[str, Anomaly] = {
     "empty-file": Anomaly(_UNREADABLE, "The file is empty."),
     "unknown-format": Anomaly(_UNREADABLE, "No reader knows this kind of file."),
     "unsupported-archive": Anomaly(_UNREADABLE, "A kind of archive that is not read."),
+    "foreign-file": Anomaly(_UNREADABLE, "A kind of file that is no model, and is not read."),
     "unreadable": Anomaly(_UNREADABLE, "The file could not be read to its end."),
     "limit-reached": Anomaly(_UNREADABLE, "A limit ran out while the file was read."),
     "engine-error": Anomaly(_UNREADABLE, "The scanner failed on this file."),
@@ -128,6 +129,7 @@ ANOMALIES: dict[str, Anomaly] = {
     "safetensors-tensor": Anomaly(_UNREADABLE, "A tensor's entry in the header is not sane."),
     # GGUF, numpy
     "gguf-header": Anomaly(_UNREADABLE, "The GGUF header cannot be read."),
+    "gguf-duplicate-key": Anomaly(_SUSPICIOUS, "The GGUF header says one key twice."),
     "gguf-tensor": Anomaly(_UNREADABLE, "A GGUF tensor's entry is not sane."),
     "chat-template-code": Anomaly(
         _MALICIOUS, "A chat template reaches for Python's internals (CVE-2024-34359)."

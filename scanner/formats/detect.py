@@ -51,16 +51,42 @@ _READERS = (
     _Reader("packed", packed.plausible, packed.read),
 )
 
-#: Archives and models that are named, not read.
-_UNSUPPORTED = (
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"Rar!\x1a\x07", "RAR"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5"),
-    (b"MZ", "a Windows program"),
-    (b"\x7fELF", "a program"),
+#: Archives that are named, not read.
+_ARCHIVES = (
+    (b"7z\xbc\xaf\x27\x1c", 0, "7-Zip"),
+    (b"Rar!\x1a\x07", 0, "RAR"),
+    (b"RE~^", 0, "RAR, its first version"),
+    (b"\x28\xb5\x2f\xfd", 0, "zstd"),
+    (b"\x04\x22\x4d\x18", 0, "lz4"),
+    (b"\x02\x21\x4c\x18", 0, "lz4, its older form"),
+    (b"MSCF\0\0\0\0", 0, "Cabinet"),
+    (b"LZIP", 0, "lzip"),
+    (b"\x1f\x9d", 0, "compress"),
+    (b"!<arch>\n", 0, "ar"),
+    (b"xar!", 0, "xar"),
+    (b"CD001", 0x8001, "a disk image"),
+    (b"\x89HDF\r\n\x1a\n", 0, "HDF5, as Keras writes it"),
 )
+#: Other files that are named, not read.
+_FOREIGN = (
+    (b"MZ", 0, "a Windows program"),
+    (b"\x7fELF", 0, "a Linux program"),
+    (b"\xcf\xfa\xed\xfe", 0, "a macOS program"),
+    (b"\xce\xfa\xed\xfe", 0, "a macOS program"),
+    (b"\xca\xfe\xba\xbe", 0, "a macOS program or a Java class"),
+    (b"\0asm", 0, "a WebAssembly program"),
+    (b"\r\n", 2, "compiled Python"),
+    (b"L\0\0\0\x01\x14\x02\0", 0, "a Windows shortcut"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "a Windows document or installer"),
+    (b"%PDF-", 0, "PDF"),
+    (b"TFL3", 4, "TensorFlow Lite"),
+    (b"SQLite format 3\0", 0, "SQLite"),
+    (b"PAR1", 0, "Parquet"),
+    (b"ARROW1", 0, "Arrow"),
+    (b"\x08", 0, "probably ONNX, or another protobuf"),
+)
+#: What is not taken for a pickle that names nothing.
+_OTHERS = (*_ARCHIVES, *_FOREIGN[:2])
 _PICTURES = (
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"GIF8", 0, "GIF"),
@@ -114,20 +140,12 @@ def _judged(source: Source, place: Place) -> Contents:
 def _pickled(source: Source, place: Place, *, alone: bool) -> Contents | None:
     """The bytes as pickles from the start on: torch's legacy format, or bare ones."""
     head = source.peek(0, _HEAD)
-    marked = pickles.has_mark(head)
-    if head.startswith(b"PK\x03\x04") or (alone and _unsupported(head)):
-        return None
     stream = pickles.stream(source, place.limits, place.member)
     if not stream.traces:
         return None
-    first = stream.traces[0]
     if torch_legacy.is_legacy(stream.traces):
         return torch_legacy.read(source, place, stream)
-    # Beside another format, only what names objects is worth a word: any digit may be an opcode.
-    # Bytes that are no text have no reason to spell an import.
-    named = any(map(pickles.names_objects, stream.traces))
-    believed = named and not (alone and texts.plausible(source))
-    if not (believed or (alone and (marked or pickles.credible(first)))):
+    if not _meant(source, head, stream, alone=alone):
         return None
     if joblib_arrays.speaks_of(stream):
         return _joblib(source, place, stream)
@@ -145,6 +163,20 @@ def _joblib(source: Source, place: Place, plain: pickles.Stream) -> Contents:
     first = first._replace(alternates=(*first.alternates, *plain.traces))
     end = spliced.original(stream.end)
     return _bare(source, place, pickles.Stream((first, *others), end))
+
+
+def _meant(source: Source, head: bytes, stream: pickles.Stream, *, alone: bool) -> bool:
+    """Whether bytes that can be read as pickles were meant to be. Beside another format, only what
+    names objects is worth a word: any digit may be an opcode."""
+    first = stream.traces[0]
+    named = [trace for trace in stream.traces if pickles.names_objects(trace)]
+    if head.startswith(b"PK\x03\x04") or (alone and _named(source, _OTHERS)):
+        return any(map(pickles.credible, named))
+    if not alone:
+        return bool(named)
+    # Bytes that are no text have no reason to spell an import.
+    believed = pickles.credible(first) or (bool(named) and not texts.plausible(source))
+    return believed or pickles.has_mark(head)
 
 
 def _bare(source: Source, place: Place, stream: pickles.Stream) -> Contents:
@@ -186,23 +218,25 @@ def _polyglot(found: list[tuple[str, Contents]], place: Place) -> Contents:
 # -- what no reader takes ------------------------------------------------------------------------
 
 
-def _unsupported(head: bytes) -> str:
-    return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), "")
+def _named(source: Source, table: tuple[tuple[bytes, int, str], ...]) -> str:
+    """What a table of (first bytes, their offset, name) calls the file; "" if nothing."""
+    found = (name for magic, at, name in table if source.peek(at, len(magic)) == magic)
+    return next(found, "")
 
 
 def _unknown(source: Source, place: Place) -> Contents:
-    head = source.peek(0, _HEAD)
     collector = Collector(source, place)
-    picture = next((name for magic, at, name in _PICTURES if head[at:].startswith(magic)), "")
     format = Format.UNKNOWN
-    if _unsupported(head):
+    if archive := _named(source, _ARCHIVES):
         format = Format.ARCHIVE
-        collector.note("unsupported-archive", f"{_unsupported(head)}.")
-    elif picture:
+        collector.note("unsupported-archive", f"{archive}.")
+    elif picture := _named(source, _PICTURES):
         format = Format.IMAGE
         collector.note("picture", f"{picture}.")
     elif texts.plausible(source):
         texts.read(source, collector)
+    elif foreign := _named(source, _FOREIGN):
+        collector.note("foreign-file", f"{foreign[0].upper()}{foreign[1:]}.")
     else:
         collector.note("unknown-member" if place.member else "unknown-format")
     collector.search(0, min(source.size, place.limits.pickle_bytes), "bytes")

@@ -18,7 +18,8 @@ MAGIC = b"GGUF"
 _SCALARS = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
-_STRING, _ARRAY = 8, 9
+_U32, _STRING, _ARRAY = 4, 8, 9
+_MOST_TEMPLATES = 1_000
 _MOST_FIELDS = 100_000
 _MOST_ITEMS = 5_000_000
 _DIMS = 4
@@ -66,6 +67,9 @@ class _Cursor:
 class _Header:
     def __init__(self) -> None:
         self.metadata: dict[str, str] = {}
+        #: Chat templates by key; of a key that is there twice, both.
+        self.templates: list[tuple[str, str]] = []
+        self.repeated: list[str] = []
         self.alignment = _ALIGNMENT
         self.infos: list[tuple[str, tuple[int, ...], int, int]] = []
 
@@ -105,16 +109,24 @@ def _padding(start: int, size: int, collector: Collector) -> None:
 def _header(cursor: _Cursor, header: _Header, place: Place) -> None:
     version = cursor.whole("I")
     if version not in (2, 3):
-        raise FileError("gguf.version", f"Version {version}.")
+        big = version in (2 << 24, 3 << 24)
+        raise FileError("gguf.version", "Big-endian." if big else f"Version {version}.")
     tensors, fields = cursor.whole(), cursor.whole()
     if tensors > place.limits.tensors or fields > _MOST_FIELDS:
         raise LimitExceeded("tensors", place.limits.tensors, f"{tensors} tensors, {fields} fields")
     for _ in range(fields):
         key = cursor.text()
         kind = cursor.whole("I")
-        header.metadata[key] = _value(cursor, kind)
-        if key == "general.alignment" and header.metadata[key].isdigit():
-            header.alignment = int(header.metadata[key])
+        value = _value(cursor, kind, header if "chat_template" in key else None)
+        if key in header.metadata:
+            header.repeated.append(key)
+        header.metadata[key] = value
+        if "chat_template" in key:
+            header.templates.append((key, value))
+        if key == "general.alignment":
+            if kind != _U32:
+                raise FileError("gguf.alignment", "An alignment of a wrong type.")
+            header.alignment = int(value)
     if not (0 < header.alignment <= 1 << 20 and header.alignment % 8 == 0):
         raise FileError("gguf.alignment", f"Alignment {header.alignment}.")
     for _ in range(tensors):
@@ -126,7 +138,8 @@ def _header(cursor: _Cursor, header: _Header, place: Place) -> None:
         header.infos.append((name, tuple(reversed(shape)), cursor.whole("I"), cursor.whole()))
 
 
-def _value(cursor: _Cursor, kind: int) -> str:
+def _value(cursor: _Cursor, kind: int, templates: _Header | None = None) -> str:
+    """The value as text; of an array only its length, but for the texts of ``templates``."""
     if kind in _SCALARS:
         return str(cursor.number(_SCALARS[kind]))
     if kind == _STRING:
@@ -145,6 +158,9 @@ def _value(cursor: _Cursor, kind: int) -> str:
         raise FileError("gguf.type", f"An array of type {inner}.")
     # Tokens by the hundred thousand: only their length is of interest.
     for _ in range(count):
+        if templates is not None and len(templates.templates) < _MOST_TEMPLATES:
+            templates.templates.append(("chat_template", cursor.text()))
+            continue
         length = cursor.whole()
         cursor.source.window(cursor.at, length)
         cursor.at += length
@@ -153,9 +169,9 @@ def _value(cursor: _Cursor, kind: int) -> str:
 
 def _templates(header: _Header, collector: Collector) -> None:
     """Chat templates are run by a template engine: what leaves its sandbox is code."""
-    for key, value in header.metadata.items():
-        if "chat_template" not in key:
-            continue
+    for key in header.repeated[: collector.place.limits.findings]:
+        collector.note("gguf-duplicate-key", argument=key[:200])
+    for key, value in header.templates:
         place = templates.escape(value)
         if place is not None:
             collector.note("chat-template-code", f"{key}.", argument=place)

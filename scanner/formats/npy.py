@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from math import prod
+from typing import NamedTuple
 
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
@@ -18,7 +19,7 @@ from scanner.tensors import Storage, Tensor, TensorTable, contiguous_stride
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 20
 _ENTRY = re.compile(
-    r"'descr':\s*(?P<descr>'[^']*'|\[.*\])\s*,\s*"
+    r"\s*\{\s*'descr':\s*(?P<descr>'[^']*'|\[.*\])\s*,\s*"
     r"'fortran_order':\s*(?P<fortran>True|False)\s*,\s*"
     r"'shape':\s*\((?P<shape>[\d\s,L]*)\)\s*,?\s*\}\s*$",
     re.DOTALL,
@@ -41,7 +42,7 @@ def read(source: Source, place: Place) -> Contents:
     collector = Collector(source, place)
     try:
         start, header = _header(source)
-        match = _ENTRY.search(header)
+        match = _ENTRY.match(header)
         if match is None:
             raise FileError("numpy.header", "Its fields are not descr, fortran_order and shape.")
     except FileError as error:
@@ -50,10 +51,11 @@ def read(source: Source, place: Place) -> Contents:
         return collector.contents(Format.NUMPY)
     collector.extents.append(Extent(0, start, Part.HEADER))
     table = None
-    if _may_hold_objects(match["descr"]):
+    kind = _kind(match["descr"])
+    if kind.objects:
         _objects(source, start, collector)
     else:
-        table = _array(source, start, match, collector)
+        table = _array(source, start, match, kind.size, collector)
     return collector.contents(Format.NUMPY, table)
 
 
@@ -69,27 +71,52 @@ def _header(source: Source) -> tuple[int, str]:
     return 8 + width + length, text.decode("latin-1")
 
 
-def _may_hold_objects(descr: str) -> bool:
-    """Whether numpy might take the element type for one of objects, and so load a pickle."""
+class _Kind(NamedTuple):
+    """What the element type comes to: whether numpy might take it for one of objects, and so load
+    a pickle; the bytes of an element, None where we cannot tell."""
+
+    objects: bool
+    size: int | None
+
+
+_OBJECTS = _Kind(True, None)
+
+
+def _kind(descr: str) -> _Kind:
     if len(descr) > _LONGEST_LITERAL:
-        return True
+        return _OBJECTS
     try:
         parts: list[object] = [ast.literal_eval(descr)]
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return True
+        return _OBJECTS
+    size: int | None = 0
     while parts:
         part = parts.pop()
         match part:
             case str():
                 if not _PLAIN.fullmatch(part):
-                    return True
+                    return _OBJECTS
+                one = _size(part)
+                size = None if size is None or one is None else size + one
             case list():
                 parts += part
-            case (_, kind) | (_, kind, _):
+            case (_, kind):
                 parts.append(kind)
+            case (_, kind, _):
+                # An array within the element: how large, only numpy knows.
+                parts.append(kind)
+                size = None
             case _:
-                return True
-    return False
+                return _OBJECTS
+    return _Kind(False, size)
+
+
+def _size(spelt: str) -> int | None:
+    """Of "<f4", "|S10", "<U3", "<M8[ns]"."""
+    bare = spelt.lstrip("<>=|").split("[", 1)[0]
+    if not bare[1:].isdigit() or len(bare) > 9:
+        return None
+    return int(bare[1:]) * (4 if bare[0] == "U" else 1)
 
 
 def _objects(source: Source, start: int, collector: Collector) -> None:
@@ -101,20 +128,27 @@ def _objects(source: Source, start: int, collector: Collector) -> None:
 
 
 def _array(
-    source: Source, start: int, match: re.Match[str], collector: Collector
+    source: Source, start: int, match: re.Match[str], each: int | None, collector: Collector
 ) -> TensorTable | None:
     descr = match["descr"].strip("'")
     left = source.size - start
     sizes = [part.strip().rstrip("L") for part in match["shape"].split(",") if part.strip()]
-    dtype = _DTYPES.get(descr[1:])
-    if dtype is None or any(len(size) > _DIGITS or not size.isdigit() for size in sizes):
-        # Text and records: their bytes are data all the same, and no loader runs them.
-        collector.extents.append(Extent(start, left, Part.OTHER))
+    if any(len(size) > _DIGITS or not size.isdigit() for size in sizes):
+        collector.note("numpy-header", "A size that is none.")
         return None
     shape = tuple(int(size) for size in sizes)
-    nbytes = prod(shape) * int(descr[2:])
+    if each is None:
+        # Data all the same, and no loader runs them; but where they end, nobody says.
+        collector.extents.append(Extent(start, left, Part.OTHER))
+        collector.search(start, left, "array")
+        return None
+    nbytes = prod(shape) * each
     if nbytes > left:
         collector.note("truncated", f"{nbytes} bytes claimed, {left} there.")
+        return None
+    dtype = _DTYPES.get(descr[1:])
+    if dtype is None:
+        collector.extents.append(Extent(start, nbytes, Part.OTHER))
         return None
     collector.extents.append(Extent(start, nbytes, Part.STORAGE, "array"))
     storage = Storage("array", nbytes, source.window(start, nbytes), collector.place.member)

@@ -100,8 +100,10 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
     while at < source.size and len(traces) < MOST_IN_A_STREAM:
         left = limits._replace(opcodes=max(limits.opcodes - opcodes, 1))
         trace = machine.trace(source, at, left, member=member)
+        after = trace.memo
         if memo and not is_torch_magic(traces[0]):
             carried = machine.trace(source, at, left, member=member, memo=memo)
+            after = carried.memo
             if is_fatal(trace) and not is_fatal(carried):
                 trace = carried
             elif _dangerous(carried) - _dangerous(trace):
@@ -114,7 +116,7 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
         at = max(trace.end, at)
         if is_fatal(trace):
             break
-        memo = {**memo, **trace.memo}
+        memo = {**memo, **after}
     return Stream(tuple(traces), at)
 
 
@@ -126,7 +128,8 @@ def is_torch_magic(trace: Trace) -> bool:
 def _dangerous(trace: Trace) -> set[str]:
     return {
         str(use.target)
-        for use in trace.imports
+        for way in (trace, *trace.alternates)
+        for use in way.imports
         if policy.tier(use.target.module, use.target.name) is Tier.DANGEROUS
     }
 

@@ -82,16 +82,24 @@ def _numbers(found: Mapping[str, object], *names: str) -> list[object]:
     return [found[name] for name in names]
 
 
+def _raw(found: Mapping[str, object], key: str) -> bytes:
+    value = found[key]
+    assert isinstance(value, bytes)
+    return value
+
+
 def _local(found: dict[str, object]) -> bytes:
-    name, extra = bytes(found["name"]), bytes(found["extra"])  # type: ignore[call-overload]
-    head: bytes = struct.pack("<4s5H", b"PK\3\4", 20, *_numbers(found, "flags", "method"), 0, 0x21)
+    name, extra = _raw(found, "name"), _raw(found, "extra")
+    head = struct.pack("<4s5H", b"PK\3\4", 20, *_numbers(found, "flags", "method"), 0, 0x21)
     sizes = struct.pack("<3I", *_numbers(found, "crc", "packed", "size"))
     return head + sizes + struct.pack("<2H", len(name), len(extra)) + name + extra
 
 
 def _central(found: dict[str, object]) -> bytes:
     parts = [bytes(found[key]) for key in ("name", "extra", "comment")]  # type: ignore[call-overload]
-    head: bytes = struct.pack("<4s6H", b"PK\1\2", 20, 20, *_numbers(found, "flags", "method"), 0, 0x21)
+    head: bytes = struct.pack(
+        "<4s6H", b"PK\1\2", 20, 20, *_numbers(found, "flags", "method"), 0, 0x21
+    )
     sizes = struct.pack("<3I", *_numbers(found, "crc", "packed", "size"))
     lengths = struct.pack("<3H", *map(len, parts))
     place = struct.pack("<HHII", *_numbers(found, "disk"), 0, 0, *_numbers(found, "offset"))

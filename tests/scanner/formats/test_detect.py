@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -53,6 +54,14 @@ def test_a_sound_file_is_known_and_has_nothing_wrong(format: Format, data: bytes
         ("unknown-format", bytes(range(256)) * 4),
         ("unsupported-archive", b"7z\xbc\xaf\x27\x1c" + bytes(40)),
         ("unsupported-archive", b"Rar!\x1a\x07\x01\x00" + bytes(40)),
+        ("unsupported-archive", b"MSCF\0\0\0\0" + bytes(40)),
+        ("unsupported-archive", b"\x28\xb5\x2f\xfd" + bytes(40)),
+        ("unsupported-archive", b"\x89HDF\r\n\x1a\n" + bytes(40)),
+        ("foreign-file", b"MZ" + bytes(40)),
+        ("foreign-file", b"\x7fELF" + bytes(40)),
+        ("foreign-file", b"\xa7\r\r\n" + bytes(12) + b"\xe3" + bytes(40)),
+        ("foreign-file", b"\x1c\0\0\0TFL3" + bytes(40)),
+        ("foreign-file", b"\x08\x07\x12\x07pytorch" + bytes(40)),
         ("picture", b"\x89PNG\r\n\x1a\n" + bytes(40)),
         ("text", b"a plain note, and nothing else"),
     ],
@@ -91,6 +100,53 @@ def test_a_pickle_in_a_picture_is_traced(magic: bytes) -> None:
     found = read(magic + bytes(40) + EVIL)
     assert found.format is Format.IMAGE
     assert "os.system" in imports(found)
+
+
+HEADS = {
+    "safetensors": (2).to_bytes(8, "little") + b"{}",
+    "gguf": b"GGUF" + struct.pack("<IQQ", 3, 0, 0),
+    "numpy": _npy(np.ones(3)),
+    "gzip": gzip.compress(HARMLESS),
+    "bzip2": bz2.compress(HARMLESS),
+    "pickle": HARMLESS,
+    "torch zip": saved(STATE),
+    "zip": zipped(("notes", b"text")),
+    "picture": b"\x89PNG\r\n\x1a\n" + bytes(30),
+    "7z": b"7z\xbc\xaf\x27\x1c" + bytes(30),
+    "program": b"MZ" + bytes(60),
+}
+
+
+def _tar(name: str, data: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+UNREAD = ("picture", "7z", "program")
+TAILS = {
+    "pickle": EVIL,
+    "zip": zipped(("a/data.pkl", EVIL)),
+    "deflated zip": zipped(("a/data.pkl", EVIL), method=8),
+    "tar": _tar("pickle", EVIL),
+    "gzip": gzip.compress(EVIL),
+    "bzip2": bz2.compress(EVIL),
+    "xz": lzma.compress(EVIL),
+    "objects": _npy(np.array([{"a": 1}], dtype=object)),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("head", HEADS)
+def test_one_file_behind_another_is_read_too(head: str, tail: str) -> None:
+    if head in UNREAD and tail in ("gzip", "bzip2", "xz"):
+        # Nobody knows where such a file ends, nor would anybody look for a stream there.
+        return
+    found = read(HEADS[head] + TAILS[tail])
+    assert imports(found) & {"os.system", "numpy._core.multiarray._reconstruct"}
 
 
 def test_every_pickle_of_a_stream_is_traced() -> None:

@@ -54,3 +54,30 @@ def test_plain_elements_are_no_pickle(array: np.ndarray) -> None:
 def test_a_literal_that_python_cannot_parse_is_no_crash() -> None:
     found = read(_npy(_of("[" + "-" * 50_000 + "1]"), b""))
     assert "engine-error" not in rules(found)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        # numpy takes the last of two, and only a literal.
+        f"{{'descr': '|O', 'fortran_order': False, {_of(chr(39) + '<f4' + chr(39))[1:]}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (__import__('os').system('x'),), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }",
+        "{'shape': (1,), 'fortran_order': False, 'descr': '|O', }",
+    ],
+)
+def test_a_header_that_numpy_does_not_write_is_unreadable(header: str) -> None:
+    found = read(_npy(header, EVIL))
+    assert "numpy-header" in rules(found)
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize(
+    "descr", ["'<f4'", "'|S4'", "'<U1'", "[('a', '<i2'), ('b', '<i2')]", "'<M8[ns]'"]
+)
+def test_bytes_behind_an_array_are_reported(descr: str) -> None:
+    size = 8 if "M8" in descr else 4
+    assert not rules(read(_npy(_of(descr), bytes(size))))
+    found = read(_npy(_of(descr), bytes(size) + EVIL))
+    assert "bytes-left-over" in rules(found)
+    assert "os.system" in imports(found)
