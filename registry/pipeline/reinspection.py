@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 IN_FLIGHT = 4
 #: How often one file is broken off for uploads before it is read through.
 GIVES_WAY = 3
+#: Uploads that have waited longer wait for something else, or are a thousand: we take our turn.
+COURTESY = timedelta(minutes=10)
 _BEFORE_US = (Step.INSPECT, Step.CONVERT)
 
 
@@ -188,8 +190,9 @@ def fill() -> int:
 
 def uploads_wait() -> bool:
     """Whether somebody's upload waits for a worker of the kind that we use."""
+    now = timezone.now()
     waiting = StepRun.objects.filter(state=RunState.WAITING, step__in=_BEFORE_US)
-    return waiting.filter(due_at__lte=timezone.now()).exists()
+    return waiting.filter(due_at__lte=now, created_at__gt=now - COURTESY).exists()
 
 
 def _ring(run: Reinspection) -> None:
@@ -274,7 +277,7 @@ def _finish(hold: leases.Hold[Reinspection], data: dict[str, Any], *, seconds: f
 
 def _fail(hold: leases.Hold[Reinspection], code: str, detail: str) -> None:
     """One attempt failed, which says nothing about the file: its verdict stands."""
-    log.warning("reinspection.failed", sha256=hold.run.blob_id, code=code)
+    log.warning("reinspection.failed", sha256=hold.run.blob_id, code=code, detail=detail[-500:])
     if hold.run.attempts < ATTEMPTS:
         hold.try_again(code, detail)
         return
@@ -290,8 +293,8 @@ def request(digests: Iterable[str]) -> int:
     """Have files inspected anew, whatever reports there are; how many that will be."""
     policy = policies.in_force()
     wanted = list(_in_use().filter(pk__in=digests).values_list("pk", flat=True))
-    for digest in wanted:
-        Reinspection.objects.get_or_create(blob_id=digest, policy=policy)
+    rows = (Reinspection(blob_id=digest, policy=policy) for digest in wanted)
+    Reinspection.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     ended = Reinspection.objects.filter(policy=policy, blob__in=wanted).exclude(
         state=RunState.RUNNING
     )

@@ -33,7 +33,7 @@ SECTION_NAMES = {
 }
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _policy(minute: int) -> str:
     return engine.policy()
 

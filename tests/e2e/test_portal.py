@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from registry import reports
-from registry.models import SmokeTest, StepRun, Version
-from registry.pipeline import runs
+from registry import notices, reports
+from registry.models import Reinspection, SmokeTest, StepRun, Version
+from registry.pipeline import reinspection, runs
 from registry.states import Role, RunState, Stage, Step
 from tests.registry import making
 
@@ -82,6 +83,21 @@ def rich_version() -> Version:
     return version
 
 
+def new_policy() -> Version:
+    """A policy in force under which one file got worse and one cannot be inspected, and everybody
+    has been told; a version whose report is under the earlier one."""
+    stale, worse, lost = (making.in_stage(Stage.PUBLISHED) for _ in range(3))
+    reinspection.announce("a-newer-policy")
+    for version, state in ((worse, RunState.DONE), (lost, RunState.FAILED)):
+        Reinspection.objects.create(
+            blob=version.artifacts.get().blob, policy="a-newer-policy", state=state, was="clean",
+            became="malicious", error_detail="blob.lost " * 20, finished_at=timezone.now(),
+        )  # fmt: skip
+        notices.stuck(version, "blob.lost")
+        notices.worse(version, "a" * 200)
+    return stale
+
+
 def problems(page: Page) -> list[str]:
     """What axe objects to, with where."""
     found = Axe().run(page, options=RULES).response["violations"]
@@ -111,6 +127,7 @@ def test_every_page_is_accessible(browser_page: Page, site: str, theme: str) -> 
         published.model.get_absolute_url(), f"{published.model.get_absolute_url()}edit/",
         published.get_absolute_url(), running.get_absolute_url(),
         rich_version().get_absolute_url(), making.version().get_absolute_url(),
+        new_policy().get_absolute_url(), "/notices/", "/policy/",
     ]  # fmt: skip
 
     for address in addresses:
@@ -124,8 +141,9 @@ def test_every_page_is_accessible(browser_page: Page, site: str, theme: str) -> 
 def test_no_page_is_wider_than_its_window(browser_page: Page, site: str) -> None:
     page = browser_page
     sign_in(page, site)
-    addresses = ["/", "/upload/", "/review/", "/account/", "/people/"]
+    addresses = ["/", "/upload/", "/review/", "/account/", "/people/", "/notices/", "/policy/"]
     addresses.append(rich_version().get_absolute_url())
+    addresses.append(new_policy().get_absolute_url())
 
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})

@@ -193,9 +193,7 @@ def test_a_better_verdict_publishes_nothing_but_is_offered(now_in_force: str) ->
     assert serving.refusal(version.artifacts.get()) == "quarantined"
 
 
-def test_a_converted_file_is_inspected_again_like_an_original(
-    hostile: Path, now_in_force: str
-) -> None:
+def test_a_converted_file_is_inspected_again_like_an_original(now_in_force: str) -> None:
     version = published()
     version.artifacts.update(role="converted")
     reinspection.announce(now_in_force)
@@ -311,7 +309,11 @@ def test_new_uploads_go_first(now_in_force: str) -> None:
     assert row.state == RunState.WAITING
     assert reinspection.fill() == 0
 
+    # A queue that nobody works on does not hold it up for ever.
     run = newcomer.runs.get(step=Step.INSPECT)
+    StepRun.objects.update(created_at=timezone.now() - reinspection.COURTESY)
+    assert not reinspection.uploads_wait()
+    StepRun.objects.update(created_at=timezone.now())
     tasks.work(run.pk)
     StepRun.objects.filter(state=RunState.WAITING).update(state=RunState.CANCELLED)
     assert reinspection.fill() == 1
