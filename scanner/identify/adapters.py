@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import cache
 from math import prod
+from typing import NamedTuple
 
 from scanner.identify import probes
 from scanner.identify.small import CONTEXTS
@@ -68,8 +69,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One adapted layer: ``path`` is its name without prefix, dots written as underscores."""
 
     name: str
@@ -79,8 +79,7 @@ class Module:
     roles: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     adapter: Adapter
     base: str | None
     candidates: tuple[str, ...]
@@ -291,25 +290,30 @@ def _naming(layers: tuple[Module, ...]) -> str:
 
 #: Block names that only one family has, where no UNet's block stands before them. The first that
 #: any layer has decides.
-_FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(r"(?:^|_)" + pattern), base)
-    for pattern, base in (
-        (r"(down|up)_blocks_\d+_\d+_(attention|kv_mapper|channelwise)", "stable-cascade"),
-        (r"(double|single)_stream_blocks_\d", "hidream"),
-        (r"joint_transformer_blocks_\d", "auraflow"),
-        (r"joint_blocks_\d", "sd3"),
-        (r"individual_token_refiner_", "hunyuan-video"),
-        (r"double_blocks_\d+_(img|txt)_mlp_fc[12]", "hunyuan-video"),
-        (r"double_blocks_(19|[2-9]\d)_", "hunyuan-video"),
-        (r"single_blocks_(3[89]|[4-9]\d)_", "hunyuan-video"),
-        (r"(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
-        (r"blocks_\d+_attn1_Wqkv", "hunyuan-dit"),
-        (r"blocks_\d+_(adaln_modulation|(cross|self)_attn_\w+_proj|mlp_layer)", "anima"),
-        (r"blocks_\d+_(cross|self)_attn_[qkvo]$", "wan"),
-        (r"transformer_blocks_\d+_(img|txt)_(mlp|mod)", "qwen"),
-        (r"(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)", "z"),
-    )
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    (r"(down|up)_blocks_\d+_\d+_(attention|kv_mapper|channelwise)", "stable-cascade"),
+    (r"(double|single)_stream_blocks_\d", "hidream"),
+    (r"joint_transformer_blocks_\d", "auraflow"),
+    (r"joint_blocks_\d", "sd3"),
+    (r"individual_token_refiner_", "hunyuan-video"),
+    (r"double_blocks_\d+_(img|txt)_mlp_fc[12]", "hunyuan-video"),
+    (r"double_blocks_(19|[2-9]\d)_", "hunyuan-video"),
+    (r"single_blocks_(3[89]|[4-9]\d)_", "hunyuan-video"),
+    (r"(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
+    (r"blocks_\d+_attn1_Wqkv", "hunyuan-dit"),
+    (r"blocks_\d+_(adaln_modulation|(cross|self)_attn_\w+_proj|mlp_layer)", "anima"),
+    (r"blocks_\d+_(cross|self)_attn_[qkvo]$", "wan"),
+    (r"transformer_blocks_\d+_(img|txt)_(mlp|mod)", "qwen"),
+    (r"(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)", "z"),
 )
+
+
+@cache
+def _families() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Compiled when the first adapter is seen: most files are none."""
+    return tuple((re.compile(r"(?:^|_)" + pattern), base) for pattern, base in _FAMILIES)
+
+
 _UNET = re.compile(r"attentions_\d|(in|out)put_blocks_|middle_block_|mid_block_|_resnets_")
 _BLOCK = re.compile(r"(?:^|_)transformer_blocks_(\d+)_")
 _MMDIT = re.compile(r"(?:^|_)transformer_blocks_\d+_(attn_|ff|norm1)")
@@ -322,7 +326,7 @@ def _bases(layers: tuple[Module, ...]) -> tuple[set[str], tuple[str, ...]]:
     unet = [layer for layer in layers if layer.target == "unet"]
     if any(_UNET.search(layer.path) for layer in unet):
         return _stable_diffusion(unet, layers)
-    for pattern, base in _FAMILIES:
+    for pattern, base in _families():
         if any(pattern.search(layer.path) for layer in unet):
             if base == "sd3":
                 return _sd3(unet)

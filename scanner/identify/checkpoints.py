@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.identify import precision, probes
 from scanner.identify.architectures.table import FAMILIES
@@ -20,8 +20,7 @@ _V_PROBES = (
 _SD2_PREDICTIONS = {"inpaint": "epsilon", "depth": "epsilon", "unclip": "v"}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     kind: str
     base: str | None
     candidates: tuple[str, ...]

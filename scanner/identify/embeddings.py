@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.identify.small import CONTEXTS
 from scanner.report import Embedding, Hypernetwork
@@ -27,8 +27,7 @@ _LAYER = re.compile(r"(?P<dim>\d{2,4})(?:\.|\[)(?P<side>[01])\]?\.(?P<key>.+)")
 _HYPER_DIMS = frozenset({320, 640, 768, 1024, 1280, 32, 64})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     base: str | None
     evidence: tuple[str, ...]
     embedding: Embedding | None = None

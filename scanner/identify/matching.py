@@ -7,9 +7,10 @@ tensors of the right name and shape wins.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from scanner.identify.architectures import table as architectures
 from scanner.identify.architectures.blueprint import Blueprint, Shape
@@ -32,8 +33,7 @@ SCALES = (".scale_weight", ".scale_input", ".weight_scale", ".input_scale", ".we
 _BESIDE = ("optimizer", "loss.", "lr_scheduler")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One component found in the file. ``tensors`` are those of the right name, whatever their
     shape; ``missing`` and ``misshapen`` are full names."""
 
@@ -49,8 +49,7 @@ class Part:
     variant: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
+class Census(NamedTuple):
     """Every part of a file, and the component of each tensor that belongs to one."""
 
     parts: tuple[Part, ...]
@@ -60,8 +59,7 @@ class Census:
         return next((part for part in self.parts if part.component == component), None)
 
 
-@dataclass(slots=True)
-class _Match:
+class _Match(NamedTuple):
     row: int
     prefix: str
     fitting: int
@@ -81,6 +79,8 @@ for _layout, _names in ANCHORS.items():
     for _name in _names:
         _SUFFIXES[_name] = (*_SUFFIXES.get(_name, ()), _layout)
 _FLAT = ANCHORS["flat-unet"]
+#: Dots in the longest anchor; a stranger's names may have any number.
+_DOTS = max(name.count(".") for name in _SUFFIXES)
 
 
 def _shared(first: str, last: str) -> int:
@@ -89,29 +89,32 @@ def _shared(first: str, last: str) -> int:
     return next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
 
 
-def _places(names: Mapping[str, Tensor]) -> set[tuple[str, str]]:
-    """(prefix, layout) of every anchor in the file."""
-    places: set[tuple[str, str]] = set()
+def _places(names: Mapping[str, Tensor]) -> Counter[tuple[str, str]]:
+    """(prefix, layout) of every anchor in the file, and how many give it away."""
+    places: Counter[tuple[str, str]] = Counter()
     # What stands before every name may end in anything.
     shared = _shared(min(names), max(names)) if names else 0
     for name in names:
-        layouts = _SUFFIXES.get(name[shared:]) if shared else None
-        if layouts:
-            places.update((name[:shared], layout) for layout in layouts)
-        start = 0
-        while start >= 0:
-            layouts = _SUFFIXES.get(name[start:] if start else name)
-            if layouts:
-                places.update((name[:start], layout) for layout in layouts)
-            start = name.find(".", start) + 1 or -1
+        for start in (shared, *_starts(name)):
+            for layout in _SUFFIXES.get(name[start:], ()):
+                places[name[:start], layout] += 1
         if name.endswith(_FLAT):
             anchor = next(anchor for anchor in _FLAT if name.endswith(anchor))
-            places.add((name.removesuffix(anchor), "flat-unet"))
+            places[name.removesuffix(anchor), "flat-unet"] += 1
     return places
 
 
-@dataclass(frozen=True, slots=True)
-class _Local:
+def _starts(name: str) -> Iterator[int]:
+    """Where an anchor may begin in a name: after any of its last dots."""
+    at = len(name)
+    for _ in range(_DOTS + 1):
+        at = name.rfind(".", 0, at)
+        yield at + 1
+        if at < 0:
+            break
+
+
+class _Local(NamedTuple):
     """What lies below a prefix, by local name. A bare file has no prefix, so everything does.
     ``packed`` are quantised tensors, whose shape is not the layer's."""
 
@@ -182,13 +185,20 @@ def _told(row: int, local: _Local) -> bool:
 def _matches(names: Mapping[str, Tensor]) -> list[_Match]:
     below: dict[str, _Local] = {}
     matches: list[_Match] = []
-    for prefix, layout in sorted(_places(names)):
+    explained: list[str] = []
+    places = _places(names)
+    for prefix, layout in sorted(places, key=lambda place: (-places[place], place)):
+        # Below a prefix where all is explained, other anchors are parts of its names.
+        if prefix.startswith(tuple(explained)):
+            continue
         if prefix not in below:
             below[prefix] = _below(names, prefix)
         match = _best(prefix, layout, below[prefix])
         if match.believable:
             matches.append(match)
-    matches.sort(key=lambda match: -match.fitting)
+        if match.fitting == match.expected == match.local:
+            explained.append(prefix)
+    matches.sort(key=lambda match: (-match.fitting, match.prefix))
     return matches
 
 

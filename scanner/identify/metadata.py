@@ -6,8 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from scanner.formats import json_header
 from scanner.tensors import TensorTable
@@ -36,8 +35,7 @@ _KINDS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What the file claims, and the key and value that claim it."""
 
     base: str | None

@@ -3,11 +3,10 @@ models, encoders and autoencoders of families that are only named. To add one, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(NamedTuple):
     """``marks`` must all occur in the names; a leading ``^`` stands for the beginning of a name,
     a trailing ``$`` for its end."""
 

@@ -6,10 +6,10 @@ Size never decides what a file is; it is the cross-check, and an odd size is a q
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 from scanner.identify.architectures import table as architectures
 from scanner.identify.architectures.table import ARCHITECTURES
@@ -28,8 +28,7 @@ _PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
 _WIDTHS = {"fp16": 2, "fp32": 4}
 
 
-@dataclass(frozen=True, slots=True)
-class Makeup:
+class Makeup(NamedTuple):
     """``parts`` are (component, precision); ``bytes`` what they weigh without a container."""
 
     base: str

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from scanner.identify.signs import Sign
 from scanner.tensors import Tensor, TensorTable
 
 
-@dataclass(frozen=True, slots=True)
-class Small:
+class Small(NamedTuple):
     kind: str
     base: str | None
     evidence: tuple[str, ...]

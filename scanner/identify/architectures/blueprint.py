@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
 Named = Iterator[tuple[str, Shape]]
 
 
-@dataclass(frozen=True, slots=True)
-class Blueprint:
+class Blueprint(NamedTuple):
     """``shapes`` must be there; ``optional`` may be; ``spare`` is there as a whole or not at all.
     ``alternatives`` are other shapes of the same tensors that loaders accept (an inpainting
     model's first convolution, a squeezed 1×1 one)."""
 
     shapes: Mapping[str, Shape]
-    optional: Mapping[str, Shape] = field(default_factory=dict)
-    spare: Mapping[str, Shape] = field(default_factory=dict)
-    alternatives: Mapping[str, tuple[Shape, ...]] = field(default_factory=dict)
+    optional: Mapping[str, Shape] = {}
+    spare: Mapping[str, Shape] = {}
+    alternatives: Mapping[str, tuple[Shape, ...]] = {}
 
     def fits(self, name: str, shape: Shape) -> bool:
         """Whether the tensor ``name`` of this blueprint may have this shape."""

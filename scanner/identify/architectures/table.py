@@ -7,8 +7,8 @@ sd_xl_base.yaml, x4-upscaling.yaml, sd3 and flux reference code).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import NamedTuple
 
 from scanner.identify.architectures import depth, text, transformers, unet, vae
 from scanner.identify.architectures.blueprint import Blueprint, Shape, flattened
@@ -18,8 +18,7 @@ from scanner.identify.architectures.unet import Naming, UNet
 from scanner.identify.architectures.vae import VAE
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(NamedTuple):
     """One component in one layout. ``bases`` are the families it belongs to; more than one means
     that its keys cannot tell them apart. ``variants`` reads the input channels of ``input``;
     ``telling`` is a tensor that few others have alike, to try the likely ones first."""
@@ -30,12 +29,11 @@ class Architecture:
     bases: tuple[str, ...]
     build: Callable[[], Blueprint]
     input: str | None = None
-    variants: Mapping[int, str] = field(default_factory=dict)
+    variants: Mapping[int, str] = {}
     telling: tuple[str, Shape] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """What a whole checkpoint of a base holds, and which releases share its keys. ``lenders`` are
     the bases whose encoders and VAE it uses."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.identify.architectures.blueprint import Blueprint, Named, Shape, affine, linear
 
@@ -10,8 +10,7 @@ _VOCABULARY = 49408
 _POSITIONS = 77
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(NamedTuple):
     """``spare`` layers at the end may be missing: SD2 stops one layer early."""
 
     width: int
@@ -20,8 +19,7 @@ class Clip:
     spare: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Vision:
+class Vision(NamedTuple):
     width: int
     layers: int
     hidden: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.identify.architectures.blueprint import Blueprint, Named, Shape, linear
 
 
-@dataclass(frozen=True, slots=True)
-class MMDiT:
+class MMDiT(NamedTuple):
     """``dual`` blocks have a second attention (SD3.5 medium); ``qk_norm`` came with 3.5."""
 
     depth: int
@@ -110,8 +109,7 @@ def mmdit_diffusers(config: MMDiT) -> Blueprint:
     return Blueprint(shapes)
 
 
-@dataclass(frozen=True, slots=True)
-class Flux:
+class Flux(NamedTuple):
     """``guidance`` is dev; schnell is the same without it. ``inputs`` as for the UNets: packed
     latents, with a mask or a control picture beside them."""
 

@@ -7,8 +7,9 @@ One walk over the blocks gives both namings, so they cannot drift apart. Source 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
 
 from scanner.identify.architectures.blueprint import (
     Blueprint,
@@ -25,8 +26,7 @@ class Naming(StrEnum):
     DIFFUSERS = "diffusers"
 
 
-@dataclass(frozen=True, slots=True)
-class UNet:
+class UNet(NamedTuple):
     """Tuples hold one entry a level. ``depths`` is the number of transformer blocks after each
     ResNet block, 0 for none; ``inputs`` the input channels that exist, the plain one first."""
 
@@ -57,8 +57,7 @@ class UNet:
         return self.depths[level] if self.up_depths is None else self.up_depths[level][block]
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """``kind`` is res, attn, down or up; ``ldm`` and ``diffusers`` its name in each naming."""
 
     kind: str
@@ -226,6 +225,7 @@ def telling(unet: UNet, naming: Naming) -> tuple[str, Shape]:
     return name, (unet.channels * unet.mults[level], unet.context)
 
 
+@cache
 def blueprint(unet: UNet, naming: Naming) -> Blueprint:
     shapes = dict(_ends(unet, naming))
     for blocks in (_down(unet), _middle(unet), _up(unet)):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.identify.architectures.blueprint import Blueprint, Named, Shape, affine, conv
 
 
-@dataclass(frozen=True, slots=True)
-class VAE:
+class VAE(NamedTuple):
     """``latent`` channels in the middle; ``quant`` says that 1×1 convolutions surround them."""
 
     channels: int
@@ -18,8 +17,7 @@ class VAE:
     blocks: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
+class _Names(NamedTuple):
     """How a naming spells the parts of an autoencoder."""
 
     down: str
