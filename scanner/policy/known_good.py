@@ -77,10 +77,6 @@ TORCH = (
         "a sparse tensor of its parts", "layout data", "tensor",
     ),
     Known(
-        "torch._utils", "_rebuild_nested_tensor", Role.CALLABLE, "a nested tensor of its parts",
-        "tensor tensor tensor tensor", "tensor",
-    ),
-    Known(
         "torch._utils", "_rebuild_qtensor", Role.CALLABLE, "a quantised tensor",
         "storage int ints ints data bool hooks", "tensor",
     ),
@@ -141,7 +137,7 @@ STANDARD_LIBRARY = (
     Known("collections", "deque", Role.OBJECT, "a plain container", "container? int|none?"),
     Known(
         "copyreg", "_reconstructor", Role.OBJECT, "instances in protocols 0 and 1",
-        "type type plain",
+        "type type plain|container",
     ),
     Known("copyreg", "__newobj__", Role.OBJECT, "instances in protocols 0 and 1", "type data*"),
     Known("_codecs", "encode", Role.CALLABLE, "bytes in protocols 0 to 2", "text codec"),

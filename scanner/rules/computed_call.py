@@ -33,6 +33,16 @@ def check(trace: Trace) -> Iterator[Finding]:
             )
 
 
+def _no_class(target: Global) -> bool:
+    """Where the legacy format has a module's class, a name that other rules judge as a callee."""
+    module, name = policy.spelt(target.module, target.name)
+    return (
+        policy.judged(module, name) is not None
+        or policy.danger_of_call(module, name) is not None
+        or (module, name) == ("builtins", "type")
+    )
+
+
 def _constructor(callee: Call) -> bool:
     """``getattr(SomeClass, "_unpickle")``: protocols before 4 spell a class's own way to restore
     itself so. Later ones spell it as a name, which is judged like this."""
@@ -52,8 +62,11 @@ def _constructor(callee: Call) -> bool:
 
 
 def _severity(callee: Value) -> Severity | None:
-    if isinstance(callee, Global) or (isinstance(callee, Persistent) and module_class(callee)):
+    if isinstance(callee, Global):
         return None
+    legacy = module_class(callee) if isinstance(callee, Persistent) else None
+    if legacy is not None:
+        return Severity.MALICIOUS if _no_class(legacy) else None
     if isinstance(callee, Call) and _constructor(callee):
         return Severity.SUSPICIOUS
     # What an extension code or a persistent id stands for is known to the loading process alone;

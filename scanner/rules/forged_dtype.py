@@ -71,7 +71,10 @@ def _is_object(dtype: Value) -> bool:
         return False
     code = dtype.args[0].value
     text = code.decode("latin-1") if isinstance(code, bytes) else code
-    return isinstance(text, str) and text.lstrip("<>|=").startswith(("O", "object"))
+    # "f4,3O" is a record of two.
+    return isinstance(text, str) and any(
+        part.lstrip("<>|= ()0123456789").startswith(("O", "object")) for part in text.split(",")
+    )
 
 
 def _any_object(subarray: Value, fields: Value, depth: int = _DEPTH) -> bool:

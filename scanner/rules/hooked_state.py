@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.opcodes.trace import Trace
+from scanner.opcodes.trace import Mutation, Trace
 from scanner.opcodes.values import (
     Call,
     Const,
@@ -21,7 +21,7 @@ from scanner.opcodes.values import (
 )
 from scanner.policy import Role
 from scanner.report import Finding, Severity
-from scanner.rules.arguments import row
+from scanner.rules.arguments import made_by, row
 from scanner.rules.base import Rule
 
 RULE = Rule(
@@ -45,7 +45,7 @@ _CALLED = frozenset({"append", "extend", "add"})
 
 def check(trace: Trace) -> Iterator[Finding]:
     for mutation in trace.mutations:
-        if mutation.opcode == "BUILD" and any(_hooks(part) for part in _states(mutation.argument)):
+        if _sets_attributes(mutation) and any(_hooks(part) for part in _states(mutation.argument)):
             yield RULE.finding(
                 trace,
                 mutation.offset,
@@ -58,6 +58,15 @@ def check(trace: Trace) -> Iterator[Finding]:
             yield RULE.finding(
                 trace, call.offset, call.opcode, target=call.callee, argument=call.args[3]
             )
+
+
+def _sets_attributes(mutation: Mutation) -> bool:
+    """BUILD does, and so do the items of Lightning's AttributeDict, which looks attributes up among
+    them: ``__setstate__`` as well."""
+    if mutation.opcode == "BUILD":
+        return True
+    made = made_by(mutation.target)
+    return made is not None and made.name == "AttributeDict"
 
 
 def _sets(call: Call) -> bool:

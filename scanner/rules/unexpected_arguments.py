@@ -43,10 +43,23 @@ def _misuse(call: Call, known: Known) -> Mismatch | None:
 
 
 def _inner(call: Call, known: Known) -> Mismatch | None:
-    """What a rebuilder of types passes on has to fit the one that it calls."""
-    if "rebuilder" not in known.schema or not isinstance(call.args[2], TupleValue):
+    """What a name passes on has to fit the one that it calls."""
+    passed = _passed(call, known)
+    inner = row(passed.callee) if passed is not None else None
+    if passed is None or inner is None or (inner.module, inner.name) == ("builtins", "object"):
         return None
-    inner = row(call.args[0])
-    passed = Call(call.args[0], call.args[2].items, None, call.opcode, call.offset)
-    found = mismatch(passed, inner) if inner is not None else None
-    return None if found is None else Mismatch(2, f"{found.word} for {call.args[0]}", found.value)
+    found = mismatch(passed, inner)
+    return None if found is None else Mismatch(len(call.args) - 1, found.word, found.value)
+
+
+def _passed(call: Call, known: Known) -> Call | None:
+    """torch's rebuilder of types calls its first argument with the third; copyreg makes an instance
+    of its first, or of its base, with what follows."""
+    args = call.args
+    if "rebuilder" in known.schema and isinstance(args[2], TupleValue):
+        return Call(args[0], args[2].items, None, call.opcode, call.offset)
+    if known.name == "__newobj__":
+        return Call(args[0], args[1:], None, call.opcode, call.offset)
+    if known.name == "_reconstructor":
+        return Call(args[1], args[2:], None, call.opcode, call.offset)
+    return None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from scanner.report import Severity
 from tests.scanner.opcode_builder import call, found, integer, name, op, pickled, text, tuple_of
 
@@ -22,6 +24,15 @@ def test_a_classs_own_way_to_restore_itself_is_left_to_a_person() -> None:
         getter = call(name("builtins", "getattr"), name("zoneinfo", "ZoneInfo"), text(attribute))
         (finding,) = found("computed_call", pickled(call(getter, text("UTC"))))
         assert finding.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("module", "attribute"), [("builtins", "getattr"), ("builtins", "type"), ("numpy", "memmap")]
+)
+def test_the_legacy_forms_class_is_no_way_around_a_rule(module: str, attribute: str) -> None:
+    parts = (text("module"), name(module, attribute), text("a.py"), text("source"))
+    raw = pickled(call(tuple_of(*parts) + op("BINPERSID"), name("a", "b"), text("x")))
+    assert [finding.severity for finding in found("computed_call", raw)] == [Severity.MALICIOUS]
 
 
 def test_the_legacy_forms_class_is_a_name() -> None:

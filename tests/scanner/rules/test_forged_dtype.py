@@ -42,6 +42,7 @@ OBJECTS = dtype("O8", ITEM_REFCOUNT_AND_MORE)
     [
         dtype("O8", 0),
         dtype("|O", 16),
+        dtype("f4,2O", 16),
         dtype("V8", 0, field(OBJECTS, 0), size=8),
         dtype("V8", 0, field(dtype("V8", 27, field(OBJECTS, 0), size=8), 0), size=8),
         dtype("V16", 0, inner=tuple_of(OBJECTS, integer(2)), size=16),

@@ -52,6 +52,13 @@ def test_a_state_in_disguise_is_malicious(state: bytes) -> None:
     assert [finding.severity for finding in findings] == [Severity.MALICIOUS]
 
 
+def test_an_item_that_is_looked_up_as_an_attribute_is_malicious() -> None:
+    made = name("pytorch_lightning.utilities.parsing", "AttributeDict") + tuple_of() + op("NEWOBJ")
+    items = text("__setstate__") + name("collections", "Counter") + op("SETITEM")
+    assert len(found("hooked_state", pickled(made, items))) == 1
+    assert not found("hooked_state", pickled(ordered_dict(), items))
+
+
 def test_plain_attributes_are_no_finding() -> None:
     state = dict_of((text("_metadata"), ordered_dict()), (text("add"), op("NEWTRUE")))
     assert not found("hooked_state", pickled(ordered_dict(), state, BUILD))

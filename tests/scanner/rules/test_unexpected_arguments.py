@@ -65,6 +65,11 @@ ENDLESS = call(name("builtins", "range"), integer(2**31 - 1))
         call(name("collections", "Counter"), ENDLESS),
         call(name("array", "array"), text("d"), ENDLESS),
         call(name("builtins", "bytes"), integer(2**31 - 1)),
+        call(name("copyreg", "__newobj__"), name("builtins", "tuple"), ENDLESS),
+        call(
+            name("copyreg", "_reconstructor"),
+            name("builtins", "bytes"), name("builtins", "bytes"), integer(2**31 - 1),
+        ),
         call(name("fractions", "Fraction"), text("1e999999999")),
         call(
             name("numpy.core.multiarray", "_reconstruct"),
