@@ -286,27 +286,64 @@ def _plain(archive: Archive, collector: Collector) -> Contents:
     for member in archive.members:
         if member.is_folder:
             continue
+        before = len(collector.extents)
         contents = _any(member, collector)
         if contents is None:
             continue
         formats.add(contents.format)
         if contents.table is not None:
-            tables.append((member, contents.table))
+            tables.append((member, _own_keys(contents.table, member)))
+            collector.extents[before:] = [
+                extent._replace(key=_own_key(member, extent.key)) if extent.key else extent
+                for extent in collector.extents[before:]
+            ]
     format = Format.NUMPY if formats == {Format.NUMPY} else Format.ZIP
     return _finished(collector, format, _joined(tables))
 
 
 def _joined(tables: list[tuple[Member, TensorTable]]) -> TensorTable | None:
-    """One member's table as it is; several with the member's name before each tensor's."""
+    """One member's table as it is. Of several, as in a diffusers folder, each tensor goes by the
+    folder that its member lies in ("unet"): shards come together, a second copy of the same names
+    stays apart by its member's name."""
     if len(tables) == 1 and len(tables[0][1]) != 1:
         return tables[0][1]
     tensors: list[Tensor] = []
+    taken: set[str] = set()
     for member, part in tables:
         stem = member.name.removesuffix(".npy")
-        for tensor in part:
-            name = f"{stem}.{tensor.name}" if tensor.name else stem
-            tensors.append(tensor._replace(name=name))
+        folder = _folder(member.name)
+        under = [_under(folder or stem, tensor.name) for tensor in part]
+        if folder and not taken.isdisjoint(under):
+            under = [_under(stem, tensor.name) for tensor in part]
+        taken.update(under)
+        tensors += (t._replace(name=name) for t, name in zip(part, under, strict=True))
     return TensorTable(tuple(tensors)) if tables else None
+
+
+def _folder(name: str) -> str:
+    """The folder that a member lies in; "" where that is the archive's own."""
+    return name.rsplit("/", 2)[-2] if "/" in name else ""
+
+
+def _under(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if name else prefix
+
+
+def _own_keys(table: TensorTable, member: Member) -> TensorTable:
+    """With storages that no other member's are taken for, though both are called the same."""
+    renamed: dict[int, Storage] = {}
+    for tensor in table:
+        old = tensor.storage
+        renamed.setdefault(id(old), old._replace(key=_own_key(member, old.key)))
+    tensors = tuple(t._replace(storage=renamed[id(t.storage)]) for t in table)
+    return TensorTable(
+        tensors, metadata=table.metadata, leaves=table.leaves, wrappers=table.wrappers,
+        big_endian=table.big_endian,
+    )  # fmt: skip
+
+
+def _own_key(member: Member, key: str) -> str:
+    return f"{member.label}!{key}"
 
 
 def _finished(collector: Collector, format: Format, table: TensorTable | None) -> Contents:

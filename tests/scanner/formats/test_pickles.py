@@ -8,7 +8,7 @@ from scanner.formats import pickles
 from scanner.limits import DEFAULT
 from scanner.source import CHUNK, BytesSource
 from tests.scanner.formats.files import EVIL, read
-from tests.scanner.opcode_builder import STOP, op
+from tests.scanner.opcode_builder import STOP, op, proto
 
 _TEXT = EVIL[2:]
 _SHORT = b"\x8c\x02os\x94\x8c\x06system\x94\x93" + op("EMPTY_TUPLE") + op("REDUCE") + STOP
@@ -47,3 +47,23 @@ def test_a_flood_of_harmless_pickles_is_cut_but_hides_nothing() -> None:
 def test_prose_holds_no_pickle() -> None:
     assert not _found(b"a list of\nwords\nsuch as\ncats\nicons\ncos\nsin\n" * 200)
     assert not read(b"cos\nsin\ntan\n").traces
+
+
+def test_a_hidden_call_in_old_text_begins_at_its_mark() -> None:
+    # INST takes its arguments from above the last mark, which no word of the line itself is.
+    raw = b"\0\1 junk (S'id'\nios\nsystem\n."
+    found = list(pickles.hidden(BytesSource(raw), DEFAULT, "m"))
+    assert [str(call.callee) for trace in found for call in trace.calls] == ["os.system"]
+
+
+def test_an_unpickler_that_reads_on_shifts_what_later_pickles_memoize() -> None:
+    # The third pickle recalls what the second remembered, behind what the first did.
+    def short(word: bytes) -> bytes:
+        return op("SHORT_BINUNICODE", bytes([len(word)]) + word)
+
+    first = proto(4) + short(b"x") + op("MEMOIZE") + b"."
+    second = proto(4) + short(b"os") + op("MEMOIZE") + b"."
+    third = proto(4) + op("BINGET", b"\1") + short(b"system") + op("STACK_GLOBAL") + b"."
+    stream = pickles.stream(BytesSource(first + second + third), DEFAULT, "m")
+    ways = [way for trace in stream.traces for way in (trace, *trace.alternates)]
+    assert "os.system" in {str(use.target) for way in ways for use in way.imports}

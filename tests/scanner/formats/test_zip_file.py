@@ -19,16 +19,18 @@ from hypothesis import strategies as st
 
 from scanner.extents import Part
 from scanner.limits import Limits
-from scanner.report import Format
+from scanner.report import Format, Severity
 from tests.scanner.formats.files import (
     EVIL,
     HARMLESS,
     Record,
     crafted,
     end_record,
+    entry,
     imports,
     read,
     rules,
+    safetensors,
     saved,
     zipped,
 )
@@ -357,3 +359,52 @@ def test_what_torch_would_load_is_traced(chosen: list[tuple[str, int]]) -> None:
     assert seen in traced
     if sum(name.lower() == "a/data.pkl" for name, _ in chosen) == 1:
         assert traced[0] == seen
+
+
+def _part(*names: str) -> bytes:
+    tensors = {name: entry(16 * at, 16 * at + 16) for at, name in enumerate(names)}
+    return safetensors(tensors, bytes(range(16 * len(names))))
+
+
+CONFIG = b'{"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0"}'
+
+
+def test_a_folder_of_parts_is_one_table() -> None:
+    found = read(
+        zipped(
+            ("sd/model_index.json", b'{"_class_name": "X", "_diffusers_version": "0.6.0"}'),
+            ("sd/unet/config.json", CONFIG),
+            ("sd/unet/diffusion-00001-of-00002.safetensors", _part("a", "b")),
+            ("sd/unet/diffusion-00002-of-00002.safetensors", _part("c")),
+            ("sd/unet/diffusion.fp16.safetensors", _part("a")),
+            ("sd/vae/model.bin", saved({"a": torch.ones(4)})),
+            ("sd/tokenizer/merges.txt", b"#version: 0.2\ni n\n"),
+            method=zipfile.ZIP_DEFLATED,
+        )
+    )
+    assert found.format is Format.ZIP
+    assert {finding.severity for finding in found.findings} == {Severity.NOTE}
+    assert found.table is not None
+    names = [tensor.name for tensor in found.table]
+    assert names[:3] == ["unet.a", "unet.b", "unet.c"]
+    assert names[3] == "sd/unet/diffusion.fp16.safetensors.a"
+    assert names[4] == "vae.a"
+    assert len({tensor.storage.key for tensor in found.table}) == 5
+
+
+def test_every_part_of_a_folder_is_judged() -> None:
+    found = read(
+        zipped(
+            ("sd/unet/model.safetensors", _part("a")),
+            ("sd/vae/model.bin", zipped(("model/data.pkl", EVIL))),
+        )
+    )
+    assert "os.system" in imports(found)
+
+
+def test_parts_of_one_name_are_not_taken_for_one_another() -> None:
+    found = read(zipped(("u/m.safetensors", _part("a")), ("v/m.safetensors", _part("a"))))
+    assert found.table is not None
+    keys = {tensor.storage.key for tensor in found.table}
+    assert len(keys) == 2
+    assert keys == {extent.key for extent in found.extents if extent.part is Part.STORAGE}
