@@ -138,6 +138,8 @@ class Machine:
         self.fence = 0
         self.memo = dict(memo)
         self._inherited = set(memo)
+        #: Whether MEMOIZE took other indices than it would have in a pickle on its own.
+        self._shifted = False
         self.result: Value | None = None
         self.imports: list[Import] = []
         self.calls: list[Call] = []
@@ -291,6 +293,10 @@ class Machine:
         if self._inherited:
             self._inherited.discard(index)
 
+    def memoize(self) -> None:
+        self._shifted = self._shifted or bool(self._inherited)
+        self.remember(len(self.memo))
+
     def recall(self, index: int) -> None:
         value = self.memo.get(index)
         if value is None:
@@ -298,6 +304,8 @@ class Machine:
             self.missed = True
             self.odd("memo-missing", f"memo {index} was never set")
             value = _NONE
+        if self._shifted:
+            self.used_inherited = True
         if index in self._inherited:
             self.used_inherited = True
             self.odd("memo-carried", "the pickle uses the memo of the pickle before it")
@@ -642,7 +650,7 @@ def _binput(machine: Machine, argument: Argument) -> None:
 
 
 def _memoize(machine: Machine, _: Argument) -> None:
-    machine.remember(len(machine.memo))
+    machine.memoize()
 
 
 # Names and calls.

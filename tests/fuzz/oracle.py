@@ -33,6 +33,8 @@ class Seen:
     changed: set[Name] = field(default_factory=set)
     #: A limit of ours ran out, which the report says.
     limited: bool = False
+    #: Readers part on where the pickle ends.
+    parted: bool = False
 
 
 #: Of the load at work.

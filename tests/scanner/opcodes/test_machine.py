@@ -182,6 +182,16 @@ def test_a_pickle_that_needs_the_memo_before_it_gets_it() -> None:
     assert "memo-carried" in codes(trace)
 
 
+def test_a_carried_memo_shifts_what_memoize_remembers() -> None:
+    # On its own the second pickle remembers "os" as 0, and recalls nothing. An unpickler that has
+    # read the first remembers it as 1.
+    first = traced(pickled(text("x"), op("BINPUT", b"\1"), protocol=4))
+    recalled = [text("os"), op("MEMOIZE"), op("POP"), op("BINGET", b"\1")]
+    raw = pickled(*recalled, text("system"), op("STACK_GLOBAL"), protocol=4)
+    trace = traced(raw, memo=first.memo)
+    assert ["os.system"] in [names(way) for way in (trace, *trace.alternates)]
+
+
 def test_bytes_that_c_drops_at_a_frames_end_are_dropped_too() -> None:
     # python/cpython#154848: io.BytesIO cannot peek, so the string begins anew behind the frame.
     hidden = stack_name("os", "system")
