@@ -270,8 +270,8 @@ DANGEROUS_LIBRARIES = (
         "connects to other machines, or loads what they send", _PICKLE,
         modules=("git.cmd", "git.repo", "redis.client", "redis.connection", "ray.cloudpickle",
                  "ray.util.client", "ray._private", "ray.worker", "ray.job",
-                 "dask.distributed", "distributed.protocol", "distributed.client", "pyspark.cloudpickle",
-                 "pyspark.daemon", "pyspark.worker", "pyspark.shell"),
+                 "dask.distributed", "distributed.protocol", "distributed.client",
+                 "pyspark.cloudpickle", "pyspark.daemon", "pyspark.worker", "pyspark.shell"),
     ),
     Danger(
         "calls what it is given", _SCAN + "GHSA-46h3-79wf-xr6c",

@@ -44,9 +44,10 @@ class Mismatch(NamedTuple):
 
 def row(value: Value) -> Known | None:
     """The known-good row of an imported name."""
-    if isinstance(value, Persistent):
-        value = module_class(value) or value
-    return policy.known(value.module, value.name) if isinstance(value, Global) else None
+    if isinstance(value, Global):
+        return policy.known(value.module, value.name)
+    named = module_class(value) if isinstance(value, Persistent) else None
+    return policy.known(named.module, named.name) if named is not None else None
 
 
 def module_class(value: Persistent) -> Global | None:

@@ -27,58 +27,85 @@ _THROUGH = frozenset({"_rebuild_from_type", "_rebuild_from_type_v2"})
 
 
 def check(trace: Trace) -> Iterator[Finding]:
+    # A checkpoint has thousands of tensors and two or three names that make them.
+    names: dict[int, str] = {}
     for call in trace.calls:
-        known = row(call.callee)
-        if known is None or known.makes != "tensor":
+        callee = call.callee
+        name = names.get(id(callee))
+        if name is None:
+            name = names[id(callee)] = _maker(callee)
+        if not name:
             continue
-        name, args = known.name, call.args
-        if name in _THROUGH and len(args) >= 3 and isinstance(args[2], TupleValue):
-            inner = row(args[0])
-            name, args = (inner.name if inner else ""), args[2].items
+        args = call.args
+        if name in _THROUGH:
+            if len(args) < 3 or not isinstance(args[2], TupleValue):
+                continue
+            name, args = _maker(args[0]), args[2].items
         if _reaches_out(name, args):
             yield RULE.finding(
-                trace, call.offset, call.opcode, target=call.callee, argument=TupleValue(args)
+                trace, call.offset, call.opcode, target=callee, argument=TupleValue(args)
             )
+
+
+def _maker(value: Value) -> str:
+    """The name of what makes a tensor; nothing for anything else."""
+    known = row(value)
+    return known.name if known is not None and known.makes == "tensor" else ""
 
 
 def _reaches_out(name: str, args: tuple[Value, ...]) -> bool:
     if (name not in _STORED and name != _UNTYPED) or len(args) < 4:
         return False
+    room = _numel(args[0]) if name in _STORED else _room(args)
+    last = _last(args[1], args[2], args[3])
+    return room is not None and last is not None and not 0 <= last <= room
+
+
+def _numel(storage: Value) -> int | None:
+    """How many elements the persistent id says that the storage has."""
+    if isinstance(storage, Persistent) and isinstance(storage.id, TupleValue):
+        parts = storage.id.items
+        return natural(parts[4]) if len(parts) >= 5 else None
+    return None
+
+
+def _room(args: tuple[Value, ...]) -> int | None:
+    """How many elements of the tensor's own type fit into a storage that has another, or none."""
     claim = claim_of(args[0]) if isinstance(args[0], Persistent) else None
-    if claim is None:
-        return False
-    width = claim.element.size
-    if name == _UNTYPED:
-        named = args[6] if len(args) > 6 else None
-        element = dtype_element(named.module, named.name) if isinstance(named, Global) else None
-        if element is None:
-            return False
-        width = element.size
-    last = _last(natural(args[1]), _sizes(args[2]), _sizes(args[3]))
-    return last is not None and not 0 <= last * width <= claim.nbytes
-
-
-def _last(offset: int | None, shape: list[int] | None, stride: list[int] | None) -> int | None:
-    """One more than the last element's place; negative where a number makes no sense."""
-    if offset is None or shape is None or stride is None:
+    named = args[6] if len(args) > 6 else None
+    element = dtype_element(named.module, named.name) if isinstance(named, Global) else None
+    if claim is None or element is None:
         return None
-    if offset < 0 or len(shape) != len(stride) or min(shape + stride, default=0) < 0:
+    return claim.nbytes // element.size
+
+
+def _last(offset: Value, shape: Value, stride: Value) -> int | None:
+    """One more than the last element's place; negative where a number makes no sense. None where
+    something is no number, which other rules speak of."""
+    first, sizes, steps = natural(offset), _sizes(shape), _sizes(stride)
+    if first is None or sizes is None or steps is None:
+        return None
+    if first < 0 or len(sizes) != len(steps):
         return -1
-    if 0 in shape:
-        return 0
-    return offset + 1 + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
+    empty, last = False, first + 1
+    for size, step in zip(sizes, steps, strict=True):
+        if size < 0 or step < 0:
+            return -1
+        empty = empty or not size
+        last += (size - 1) * step
+    return 0 if empty else last
 
 
 def _sizes(value: Value) -> list[int] | None:
-    """A literal tuple's numbers; None for what is none, which other rules speak of."""
+    """A literal tuple's numbers."""
     if isinstance(value, Call) and len(value.args) == 1:
         value = value.args[0]
     if not isinstance(value, (TupleValue, ListValue)):
         return None
-    sizes: list[int] = []
+    sizes = []
     for item in value.items:
-        size = natural(item)
-        if size is None:
+        number = natural(item)
+        if number is None:
             return None
-        sizes.append(size)
+        sizes.append(number)
     return sizes
