@@ -69,7 +69,9 @@ def _of_halves(bits: Array) -> Array:
     magnitudes = bits & numpy.uint16(0x7FFF)
     if int(magnitudes.max(initial=0)) <= _INFINITY:
         return bits
-    return numpy.where(magnitudes > numpy.uint16(_INFINITY), numpy.uint16(_NAN), bits)
+    nan = magnitudes > numpy.uint16(_INFINITY)
+    halves: Array = numpy.where(nan, numpy.uint16(_NAN), bits)
+    return halves
 
 
 def _of_doubles(bits: Array) -> Array:

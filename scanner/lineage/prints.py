@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import blake3
@@ -11,8 +11,9 @@ from scanner.identify.anatomy import Anatomy
 from scanner.identify.matching import Part
 from scanner.lineage.halves import DTYPES, halves
 from scanner.lineage.orders import Place, order
+from scanner.lineage.turning import Turner, turns
 from scanner.report import Fingerprint, Fingerprints
-from scanner.tensors import DTYPE_BITS, Tensor
+from scanner.tensors import Tensor
 from scanner.weights import Feed, Span
 
 #: How digests and samples are made; another word when that changes, so that nothing is compared
@@ -49,6 +50,19 @@ class _Print:
         first = low + self.count // 2
         last = min(first + _SAMPLE, high)
         self.sample += bytes(values[2 * max(first, 0) : 2 * max(last, 0)])
+
+
+class _Taker:
+    """Hands one tensor's values, in their order, to all of its prints."""
+
+    def __init__(self, prints: Sequence[_Print]) -> None:
+        self._prints = prints
+        self._at = 0
+
+    def take(self, values: memoryview) -> None:
+        for print_ in self._prints:
+            print_.feed(self._at, values)
+        self._at += len(values) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +124,36 @@ class Prints:
         return print_
 
     def begin(self, spans: Sequence[Span]) -> Feed | None:
-        prints = [
-            print_ for span in spans if _plain(span.tensor)
-            for print_ in self._wanted.get(span.tensor.name, ())
-        ]  # fmt: skip
-        if not prints:
+        takers = [taker for span in spans if (taker := self._taker(span.tensor)) is not None]
+        if not takers:
             return None
         dtype = spans[0].tensor.dtype
-        width = DTYPE_BITS[dtype] // 8
-        at = 0
 
         def feed(block: bytes) -> None:
-            nonlocal at
             values = halves(block, dtype, big_endian=self._big_endian)
-            for print_ in prints:
-                print_.feed(at, values)
-            at += len(block) // width
+            for take in takers:
+                take(values)
 
         return feed
+
+    def _taker(self, tensor: Tensor) -> Callable[[memoryview], None] | None:
+        """What takes the tensor's values as they lie; None where nobody wants them, or their
+        order cannot be made out."""
+        prints = self._wanted.get(tensor.name)
+        if not prints or tensor.dtype not in DTYPES:
+            return None
+        taker = _Taker(prints)
+        if tensor.contiguous:
+            return taker.take
+        turner = Turner(tensor) if turns(tensor) else None
+        if turner is None:
+            return None
+
+        def turn(values: memoryview) -> None:
+            for turned in turner.turned(values):
+                taker.take(turned)
+
+        return turn
 
     def told(self) -> Fingerprints:
         """The fingerprints, after the pass."""
@@ -135,11 +161,6 @@ class Prints:
             METHOD,
             {name: _fingerprint(arch, key, slots) for name, arch, key, slots in self._components},
         )
-
-
-def _plain(tensor: Tensor) -> bool:
-    """Whether the bytes are the values in their order."""
-    return tensor.dtype in DTYPES and tensor.contiguous
 
 
 def _fingerprint(arch: str, key: str, slots: tuple[_Slot, ...]) -> Fingerprint:

@@ -214,6 +214,39 @@ def test_tensors_that_share_their_bytes_each_have_their_digest() -> None:
     assert found["ema"] == found["unet"]
 
 
+def _turned(tensor: Tensor, values: numpy.ndarray, axes: tuple[int, ...]) -> Tensor:
+    """The same tensor, its numbers laid out in the order of ``axes``."""
+    lying = numpy.ascontiguousarray(values.transpose(axes))
+    steps = dict(zip(axes, contiguous_stride(lying.shape), strict=True))
+    storage = Storage(tensor.name, tensor.nbytes, BytesSource(lying.tobytes()))
+    stride = tuple(steps[at] for at in range(values.ndim))
+    return Tensor(tensor.name, tensor.dtype, tensor.shape, stride, storage)
+
+
+@pytest.mark.parametrize("block", [1000, weights.BLOCK])
+def test_channels_last_is_the_same_model(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(weights, "BLOCK", block)
+    values = _values("vae-mini", "ldm-vae")
+    tensors = _named(_VAE, values)
+    turned = [
+        _turned(tensor, held, (0, 2, 3, 1)) if held.ndim == 4 else tensor
+        for tensor, held in zip(tensors, values.values(), strict=True)
+    ]
+    assert sum(not tensor.contiguous for tensor in turned) > 50
+    assert _prints(*turned) == _prints(*tensors)
+
+
+def test_a_transposed_tensor_has_no_digest() -> None:
+    values = _values("clip-mini", "clip")
+    name = "encoder.layers.0.mlp.fc1.weight"
+    tensors = _named(_TEXT, values)
+    at = list(values).index(name)
+    tensors[at] = _turned(tensors[at], values[name], (1, 0))
+    found = _prints(*tensors)["text_encoder"]
+    assert found.digest is None
+    assert found.tensors[16 * at : 16 * at + 16] == "0" * 16
+
+
 def test_blocks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = _prints(*_whole())
     monkeypatch.setattr(weights, "BLOCK", 1000)
