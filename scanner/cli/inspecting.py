@@ -32,6 +32,14 @@ class _Outcome(NamedTuple):
     ours: bool = False
 
 
+class _Asked(NamedTuple):
+    """The sections, and whether flagged files come with their pseudo-Python: JSON alone has room
+    for it."""
+
+    only: tuple[str, ...]
+    illustrated: bool
+
+
 def run(arguments: argparse.Namespace) -> int:
     only: tuple[str, ...] = arguments.only
     inspection.prepare(only)
@@ -48,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         shown.problem(folder, "read.failed", f"{readable(str(folder))}: {why}")
         status = FAILED
 
-    outcomes = _each(paths, only, progress, arguments.jobs)
+    asked = _Asked(only, illustrated=arguments.json)
+    outcomes = _each(paths, asked, progress, arguments.jobs)
     try:
         for path, outcome in zip(paths, outcomes, strict=True):
             progress.clear()
@@ -81,18 +90,16 @@ def _shown(arguments: argparse.Namespace) -> Shown:
     return Lines() if arguments.json else Tables()
 
 
-def _each(
-    paths: list[Path], only: tuple[str, ...], progress: Progress, jobs: int
-) -> Iterator[_Outcome]:
+def _each(paths: list[Path], asked: _Asked, progress: Progress, jobs: int) -> Iterator[_Outcome]:
     if jobs == 1 or len(paths) < 2:
         for path in paths:
-            yield _inspect(path, only, progress.of(path.name))
+            yield _inspect(path, asked, progress.of(path.name))
         return
     from scanner.cli import lanes
 
     def work(number: int) -> Json:
         path = paths[number]
-        outcome = _inspect(path, only, progress.in_lane(path.name))
+        outcome = _inspect(path, asked, progress.in_lane(path.name))
         return [outcome.report, outcome.problem, outcome.ours]
 
     for result in lanes.each(work, len(paths), jobs):
@@ -109,27 +116,27 @@ def _status(outcome: _Outcome) -> int:
     return CLEAN if clean else NOT_CLEAN
 
 
-def _inspect(path: Path, only: tuple[str, ...], tell: Tell | None) -> _Outcome:
+def _inspect(path: Path, asked: _Asked, tell: Tell | None) -> _Outcome:
     try:
         with opened(path) as fd:
-            return _jailed(fd, readable(path.name), only, tell)
+            return _jailed(fd, readable(path.name), asked, tell)
     except EngineError as error:
         return _Outcome(problem=error.message, ours=True)
 
 
-def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Outcome:
+def _jailed(fd: int, name: str, asked: _Asked, tell: Tell | None) -> _Outcome:
     def work(told: Tell) -> Json:
         report = inspection.inspect(
-            FileSource(fd), DEFAULT, only=only, progress=told if tell else None
+            FileSource(fd), DEFAULT, only=asked.only, progress=told if tell else None
         )
         return {**to_json(report), "sandbox": list(sandbox.held())}
 
     ours = False
     try:
-        body = sandbox.run(work, progress=tell, descriptors=[fd], threads="hashes" in only)
+        body = sandbox.run(work, progress=tell, descriptors=[fd], threads="hashes" in asked.only)
     except ScannerError as error:
         ours = isinstance(error, EngineError)
-        body = to_json(_unreadable(fd, error, only))
+        body = to_json(_unreadable(fd, error, asked.only))
     if not isinstance(body, dict):
         raise EngineError("sandbox.crashed", "the child's answer makes no sense")
     # The name is no part of what is known of the bytes; it stands where people look for it.
@@ -139,7 +146,7 @@ def _jailed(fd: int, name: str, only: tuple[str, ...], tell: Tell | None) -> _Ou
 
         body["naming"] = claims.section(name, body)
     safety = body.get("safety")
-    if isinstance(safety, dict) and safety.get("verdict") in _ILLUSTRATED:
+    if asked.illustrated and isinstance(safety, dict) and safety["verdict"] in _ILLUSTRATED:
         _illustrate(fd, safety)
     return _Outcome(body, ours=ours)
 
