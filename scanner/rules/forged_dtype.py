@@ -6,7 +6,9 @@ a dtype of objects says that it holds none, an array's bytes are taken for objec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from math import prod
 
 from scanner.opcodes.trace import Trace
 from scanner.opcodes.values import Call, Const, DictValue, TupleValue, Value
@@ -21,6 +23,8 @@ RULE = Rule(
 )
 #: NPY_ITEM_REFCOUNT and NPY_LIST_PICKLE of numpy's ndarraytypes.h.
 _HOLDS_OBJECTS = 0x03
+#: Of numbers, whose code says how many bytes they take.
+_SIZED = re.compile(r"[<>|=]?[biufcmM](\d{1,2})")
 _DEPTH = 8
 _FIELDS = 10_000
 
@@ -57,23 +61,57 @@ def _forged(dtype: Call, state: tuple[Value, ...]) -> bool:
         if named:
             return True
     size = _number(state[5])
-    return size is not None and any(
-        place is not None and not 0 <= place < max(size, 1) for place in _places(state[4])
+    return (
+        size is not None
+        and size >= 0
+        and any(not 0 <= start <= end <= size for start, end in _reaches(state[2], state[4]))
     )
+
+
+def _reaches(subarray: Value, fields: Value) -> Iterator[tuple[int, int]]:
+    """From where to where in the item the parts lie, as far as that can be known."""
+    for entry in _entries(fields):
+        start = _number(entry[1])
+        if start is not None:
+            yield start, start + _size(entry[0])
+    if isinstance(subarray, TupleValue) and len(subarray.items) == 2:
+        kind, shape = subarray.items
+        lengths = shape.items if isinstance(shape, TupleValue) else (shape,)
+        sizes = [_number(length) for length in lengths]
+        if None not in sizes:
+            yield 0, _size(kind) * prod(size for size in sizes if size is not None)
+
+
+def _size(dtype: Value) -> int:
+    """At least so many bytes: 0 where nothing says it."""
+    if not isinstance(dtype, Call):
+        return 0
+    for state in reversed(dtype.states):
+        if isinstance(state, TupleValue) and len(state.items) >= 8:
+            size = _number(state.items[5])
+            if size is not None and size >= 0:
+                return size
+    code = _SIZED.fullmatch(_code(dtype))
+    return int(code[1]) if code else 0
 
 
 def _number(value: Value) -> int | None:
     return value.value if isinstance(value, Const) and type(value.value) is int else None
 
 
-def _is_object(dtype: Value) -> bool:
-    if not isinstance(dtype, Call) or not dtype.args or not isinstance(dtype.args[0], Const):
-        return False
+def _code(dtype: Call) -> str:
+    if not dtype.args or not isinstance(dtype.args[0], Const):
+        return ""
     code = dtype.args[0].value
     text = code.decode("latin-1") if isinstance(code, bytes) else code
+    return text if isinstance(text, str) else ""
+
+
+def _is_object(dtype: Value) -> bool:
     # "f4,3O" is a record of two.
-    return isinstance(text, str) and any(
-        part.lstrip("<>|= ()0123456789").startswith(("O", "object")) for part in text.split(",")
+    return isinstance(dtype, Call) and any(
+        part.lstrip("<>|= ()0123456789").startswith(("O", "object"))
+        for part in _code(dtype).split(",")
     )
 
 
@@ -106,7 +144,3 @@ def _entries(fields: Value) -> Iterator[tuple[Value, ...]]:
 
 def _field_types(fields: Value) -> Iterator[Value]:
     return (entry[0] for entry in _entries(fields))
-
-
-def _places(fields: Value) -> Iterator[int | None]:
-    return (_number(entry[1]) for entry in _entries(fields))

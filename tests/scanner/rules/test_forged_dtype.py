@@ -55,8 +55,17 @@ def test_objects_that_deny_being_objects_are_malicious(forged: bytes) -> None:
 
 
 def test_a_field_outside_its_item_is_malicious() -> None:
-    for place in (-4, 4, 1 << 20):
+    for place in (-4, 1, 4, 1 << 20):
         forged = dtype("V4", 0, field(dtype("f4", 0), place), size=4)
+        assert [f.severity for f in found("forged_dtype", pickled(forged))] == [Severity.MALICIOUS]
+
+
+def test_a_part_that_is_larger_than_its_item_is_malicious() -> None:
+    record = dtype("V16", 0, size=16)
+    for forged in (
+        dtype("V8", 0, inner=tuple_of(dtype("f8", 0), tuple_of(integer(1000))), size=8),
+        dtype("V8", 0, field(record, 0), size=8),
+    ):
         assert [f.severity for f in found("forged_dtype", pickled(forged))] == [Severity.MALICIOUS]
 
 
@@ -66,5 +75,6 @@ def test_the_states_that_numpy_writes_are_no_finding() -> None:
         OBJECTS,
         dtype("V8", 27, field(OBJECTS, 0), size=8),
         dtype("V8", 0, field(dtype("f4", 0), 4), size=8),
+        dtype("V16", 0, inner=tuple_of(dtype("f8", 0), tuple_of(integer(2))), size=16),
     ):
         assert not found("forged_dtype", pickled(honest))
