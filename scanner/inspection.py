@@ -61,6 +61,7 @@ def prepare(only: Collection[str] = SECTIONS) -> None:
         from scanner import weights
 
         weights.prepare()
+        import_module("scanner.beside")
 
 
 def versions() -> dict[str, str]:
