@@ -28,24 +28,31 @@ class Line(NamedTuple):
         return f"{self.offset}: {self.name} {self.argument}".rstrip()
 
 
+#: An offset, a name, and the argument as read, or words where there is none to read.
+_Opcode = tuple[int, str, Argument | str]
+
+
 def disassemble(source: Source, start: int, limits: Limits) -> Iterator[Line]:
     """The opcodes from ``start`` up to STOP, or to the byte that cannot be read."""
+    return map(_line, _opcodes(source, start, limits))
+
+
+def _opcodes(source: Source, start: int, limits: Limits) -> Iterator[_Opcode]:
     cursor = Cursor(source, start, limits)
     for _ in range(limits.opcodes):
         offset = cursor.offset
         try:
             code = cursor.u1()
-            op = OPS.get(code)
-            if op is None:
-                yield Line(offset, f"byte 0x{code:02x}", "(no opcode)")
+            name, read = _READS[code]
+            if not name:
+                yield offset, f"byte 0x{code:02x}", "(no opcode)"
                 return
-            read = READERS.get(op.shape)
             argument = read(cursor) if read is not None else None
         except FileError as error:
-            yield Line(offset, "(end)", error.message)
+            yield offset, "(end)", error.message
             return
-        yield Line(offset, op.name, _shown(op.name, argument))
-        if op.name == "STOP":
+        yield offset, name, argument
+        if name == "STOP":
             return
 
 
@@ -55,24 +62,30 @@ def windows(
     """The opcodes around each offset, half before and half after it, in one pass: a pickle has
     no beginning of an opcode that one could find backwards."""
     reach = max(limits.window_opcodes // 2, 1)
-    before: deque[Line] = deque(maxlen=reach)
-    found: dict[int, list[Line]] = {}
+    before: deque[_Opcode] = deque(maxlen=reach)
+    found: dict[int, list[_Opcode]] = {}
     # (how many more lines it wants, its offset), for the windows that are still open.
     wanting: list[tuple[int, int]] = []
     missing = len(offsets)
-    for line in disassemble(source, start, limits):
+    for opcode in _opcodes(source, start, limits):
         if wanting:
             for _, offset in wanting:
-                found[offset].append(line)
+                found[offset].append(opcode)
             wanting = [(more - 1, offset) for more, offset in wanting if more > 1]
-        if line.offset in offsets:
-            found[line.offset] = [*before, line]
-            wanting.append((reach, line.offset))
+        if opcode[0] in offsets:
+            found[opcode[0]] = [*before, opcode]
+            wanting.append((reach, opcode[0]))
             missing -= 1
-        before.append(line)
+        before.append(opcode)
         if not missing and not wanting:
             break
-    return {offset: tuple(map(str, lines)) for offset, lines in found.items()}
+    # Only what is shown is put into words: a finding may stand behind a million opcodes.
+    return {offset: tuple(str(_line(one)) for one in seen) for offset, seen in found.items()}
+
+
+def _line(opcode: _Opcode) -> Line:
+    offset, name, argument = opcode
+    return Line(offset, name, argument if isinstance(argument, str) else _shown(name, argument))
 
 
 def _shown(name: str, argument: Argument) -> str:
@@ -93,3 +106,10 @@ def _shown(name: str, argument: Argument) -> str:
 def _text(raw: bytes) -> str:
     shown = ascii(raw[:_SHOWN].decode("utf-8", "backslashreplace"))
     return shown + "…" if len(raw) > _SHOWN else shown
+
+
+#: Name and reader by the opcode's byte.
+_READS = tuple(
+    (op.name, READERS.get(op.shape)) if (op := OPS.get(code)) is not None else ("", None)
+    for code in range(256)
+)
