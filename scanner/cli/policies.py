@@ -11,6 +11,7 @@ from scanner import policy
 from scanner.cli.command import CLEAN
 from scanner.cli.words import Paint, folded, plain
 from scanner.policy.dangerous import DANGEROUS, JUDGED
+from scanner.policy.dangerous_libraries import CALLED, DANGEROUS_LIBRARIES
 from scanner.policy.known_good import KNOWN_GOOD
 
 Row = dict[str, str]
@@ -76,6 +77,9 @@ def _asked(name: str) -> Row:
     danger = policy.danger(module, attribute)
     if danger is not None:
         return _row("dangerous", name, "", danger.reason, danger.reference)
+    called = policy.danger_of_call(module, attribute)
+    if called is not None:
+        return _row("judged", name, "dangerous-call", called.reason, called.reference)
     return _row("unknown", name, "", "on no list: a person has to look")
 
 
@@ -85,9 +89,14 @@ def _rows() -> Iterator[Row]:
         yield _row("known", name, known.role.value, known.reason)
     for judged in JUDGED:
         yield _row("judged", f"{judged.module}.{judged.name}", judged.rule, judged.reason)
-    for group in DANGEROUS:
+    for group in CALLED:
+        for entry in group.names:
+            yield _row("judged", entry.replace(":", "."), "dangerous-call", group.reason)
+    for group in (*DANGEROUS, *DANGEROUS_LIBRARIES):
         for module in group.modules:
             yield _row("dangerous", f"{module}.*", "module", group.reason, group.reference)
+        for module in group.functions:
+            yield _row("dangerous", f"{module}.*", "functions", group.reason, group.reference)
         for entry in group.names:
             name = entry.replace(":", ".")
             yield _row("dangerous", name, "name", group.reason, group.reference)
