@@ -1,8 +1,8 @@
 """Weighhouse beside picklescan, modelscan and fickling: ``python -m tests.bench.side_by_side``.
 
 Every tool runs as its users run it: one whole process, bytecode compiled beforehand, the tools in
-turn so that a busy machine is busy for all. Time is by the clock, memory is the largest process of
-the run, both medians of five.
+turn so that a busy machine is busy for all. Time is by the clock; CPU time, which other work on the
+machine sways less, is told beside it; memory is the largest process of the run. Medians of five.
 
 What is scanned: a torch zip of 2 GiB with a ``data.pkl`` of 36,000 opcodes, the same checkpoint in
 torch's legacy format (see ``large_files``), and the labelled samples where they lie beside the
@@ -51,9 +51,10 @@ OURS, PICKLESCAN, MODELSCAN, FICKLING = "Weighhouse", "picklescan", "modelscan",
 
 
 class Run(NamedTuple):
-    """One process: seconds by the clock, peak bytes, exit status."""
+    """One process: seconds by the clock and of processors, peak bytes, exit status."""
 
     seconds: float
+    cpu: float
     peak: int
     status: int
 
@@ -104,13 +105,15 @@ def measured(command: list[str], output: Path | None = None) -> Run:
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Run(seconds, used.ru_maxrss * 1024, process.returncode)
+    cpu = used.ru_utime + used.ru_stime
+    return Run(seconds, cpu, used.ru_maxrss * 1024, process.returncode)
 
 
 def middle(runs: Iterable[Run]) -> Run:
     runs = list(runs)
     return Run(
         statistics.median(run.seconds for run in runs),
+        statistics.median(run.cpu for run in runs),
         int(statistics.median(run.peak for run in runs)),
         runs[-1].status,
     )
@@ -193,11 +196,12 @@ def scores(labels: dict[Path, str], folder: Path) -> dict[str, Score]:
 
 def large_table(title: str, runs: dict[str, Run]) -> Iterator[str]:
     base = runs[PICKLESCAN]
-    yield f"| {title} | time, × picklescan | memory, × picklescan | seconds | MiB |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
+    yield f"| {title} | time, × picklescan | CPU, × | memory, × | seconds | CPU s | MiB |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for name, run in runs.items():
-        ratios = f"{run.seconds / base.seconds:.2f} | {run.peak / base.peak:.2f}"
-        yield f"| {name} | {ratios} | {run.seconds:.2f} | {run.peak / MIB:,.0f} |"
+        ratios = (run.seconds / base.seconds, run.cpu / base.cpu, run.peak / base.peak)
+        shown = " | ".join(f"{number:.2f}" for number in (*ratios, run.seconds, run.cpu))
+        yield f"| {name} | {shown} | {run.peak / MIB:,.0f} |"
 
 
 def sample_table(labels: dict[Path, str], found: dict[str, Score]) -> Iterator[str]:
@@ -206,14 +210,15 @@ def sample_table(labels: dict[Path, str], found: dict[str, Score]) -> Iterator[s
     yield (
         f"| {len(labels)} samples | malicious flagged ({of['malicious']}) "
         f"| false alarms ({of['benign']}) | doubtful flagged ({of['suspicious']}) "
-        "| time a file, × picklescan | seconds a file | MiB |"
+        "| time a file, × picklescan | CPU, × | seconds a file | MiB |"
     )
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for name, score in found.items():
         run = middle(score.runs)
         counts = [score.flagged[label] for label in ("malicious", "benign", "suspicious")]
         # A process for all files has no time a file that could be compared.
-        ratio = f"{run.seconds / base.seconds:.2f}" if score.each else "–"
+        ratios = (run.seconds / base.seconds, run.cpu / base.cpu)
+        ratio = " | ".join(f"{number:.2f}" if score.each else "–" for number in ratios)
         seconds = f"{run.seconds:.2f}" if score.each else f"{run.seconds:.0f} for all"
         peak = max(one.peak for one in score.runs) / MIB
         yield f"| {name} | {' | '.join(map(str, counts))} | {ratio} | {seconds} | {peak:,.0f} |"
