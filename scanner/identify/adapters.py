@@ -118,11 +118,16 @@ def modules(table: TensorTable) -> tuple[Module, ...]:
     """The adapted layers, or nothing if this is no adapter."""
     roles: dict[str, dict[str, Tensor]] = {}
     telling = counted = 0
+    scaled = {
+        tensor.name.removesuffix(".on_input") + ".weight"
+        for tensor in table
+        if tensor.name.endswith(".on_input")
+    }
     for tensor in table:
         split = _split(tensor.name)
         if split is None:
-            if tensor.name.endswith(".weight") and tensor.name[:-7] + ".on_input" in roles:
-                split = tensor.name[:-7], "ia3"
+            if tensor.name in scaled:
+                split = tensor.name.removesuffix(".weight"), "ia3"
             else:
                 continue
         name, role = split
@@ -199,7 +204,10 @@ def inputs(module: Module) -> int | None:
 
 
 def outputs(module: Module) -> int | None:
-    """Out-features of the layer."""
+    """Out-features of the layer; of an IA3, the width that it scales."""
+    ia3 = module.roles.get("ia3")
+    if ia3 is not None and ia3.shape:
+        return max(ia3.shape)
     oft = module.roles.get("oft")
     if oft is not None and len(oft.shape) >= 3:
         return prod(oft.shape[-3:-1])

@@ -169,5 +169,5 @@ def _json(text: str) -> object:
 def _plain(text: str, limit: int) -> str:
     """One line without control characters, and with nothing that UTF-8 cannot write."""
     line = " ".join(text[: 2 * limit].split())
-    kept = "".join(sign for sign in line if sign.isprintable())
+    kept = "".join(sign for sign in line if sign.isprintable()).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"

@@ -192,6 +192,15 @@ def _algorithms() -> Iterator[Specimen]:
         candidates = ("sdxl",) if base == "sdxl" else ("sd1", "sd2")
         yield Specimen(f"{base}-ia3", "lora", "sdxl" if base == "sdxl" else None, scaled,
                        candidates=candidates, algorithm="ia3")  # fmt: skip
+        named = {
+            name.replace(".", "_"): shape
+            for name, shape in _text(1024 if base == "sd2" else 768).items()
+            if name.endswith(("k_proj", "v_proj"))
+        }
+        with_text: Shapes = dict(reversed(scaled.items()))
+        for name, shape in named.items():
+            with_text |= {f"{text}{name}.weight": (1, shape[0]), f"{text}{name}.on_input": ()}
+        yield Specimen(f"{base}-ia3-text", "lora", base, with_text, algorithm="ia3")
 
 
 def _namings() -> Iterator[Specimen]:
