@@ -22,6 +22,7 @@ from scanner.formats import (
     torch_tar,
     webp,
     zip_file,
+    zip_records,
 )
 from scanner.formats.anomalies import finding
 from scanner.formats.collector import Collector
@@ -129,12 +130,21 @@ def _judged(source: Source, place: Place) -> Contents:
             contents = reader.read(source, place)
             if contents is not None:
                 found.append((reader.name, contents))
-    pickled = _pickled(source, place, alone=not found)
+    # To an unpickler a zip's first bytes are a persistent id; honest pickles lie not far behind.
+    begun = source.peek(0, 4) == zip_records.LOCAL and _is_whole_zip(found)
+    pickled = None if begun else _pickled(source, place, alone=not found)
     if pickled is not None:
         found.append(("pickle", pickled))
     if not found:
         return _unknown(source, place)
     return found[0][1] if len(found) == 1 else _polyglot(found, place)
+
+
+def _is_whole_zip(found: list[tuple[str, Contents]]) -> bool:
+    return any(
+        name == "zip" and all(finding.rule != "zip-no-directory" for finding in contents.findings)
+        for name, contents in found
+    )
 
 
 def _pickled(source: Source, place: Place, *, alone: bool) -> Contents | None:
@@ -170,7 +180,7 @@ def _meant(source: Source, head: bytes, stream: pickles.Stream, *, alone: bool) 
     names objects is worth a word: any digit may be an opcode."""
     first = stream.traces[0]
     named = [trace for trace in stream.traces if pickles.names_objects(trace)]
-    if head.startswith(b"PK\x03\x04") or (alone and _named(source, _OTHERS)):
+    if alone and _named(source, _OTHERS):
         return any(map(pickles.credible, named))
     if not alone:
         return bool(named)

@@ -126,6 +126,7 @@ def is_torch_magic(trace: Trace) -> bool:
 
 
 def _dangerous(trace: Trace) -> set[str]:
+    """The names it asks for, on any way to follow it, that run or load code."""
     return {
         str(use.target)
         for way in (trace, *trace.alternates)

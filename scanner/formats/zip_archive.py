@@ -207,7 +207,8 @@ def _member(source: Source, entry: Central, shift: int, place: Place, archive: A
         *_entry_oddities(entry), *_contradictions(entry, local), *_extras(entry, local),
     ):  # fmt: skip
         odd(rule, detail)
-    for data in (entry.comment, *_bodies(entry.extra), *_bodies(local.extra)):
+    names = (name for name in (entry.name, local.name) if min(name, default=32) < 32)
+    for data in (entry.comment, *_bodies(entry.extra), *_bodies(local.extra), *names):
         if not archive.put_aside(label, data):
             odd("limit-reached", "Too many comments and extra fields.")
     if local.data + entry.packed > source.size:
@@ -263,8 +264,8 @@ def _entry_oddities(entry: Central) -> list[tuple[str, str]]:
     odd: list[tuple[str, str]] = []
     if entry.comment:
         odd.append(("zip-comment", ""))
-    if b"\0" in entry.name:
-        odd.append(("zip-unsafe-name", "A NUL within."))
+    if min(entry.name, default=32) < 32:
+        odd.append(("zip-unsafe-name", "A control character within."))
     if entry.disk:
         odd.append(("zip-record-mismatch", f"It lies on disk {entry.disk}."))
     if entry.is_link:

@@ -408,3 +408,17 @@ def test_parts_of_one_name_are_not_taken_for_one_another() -> None:
     keys = {tensor.storage.key for tensor in found.table}
     assert len(keys) == 2
     assert keys == {extent.key for extent in found.extents if extent.part is Part.STORAGE}
+
+
+@pytest.mark.parametrize("where", ["name", "extra", "prefix"])
+def test_a_zip_s_first_bytes_as_a_persistent_id_hide_nothing(where: str) -> None:
+    """An unpickler that knows persistent ids steps over "PK" and the rest of that line."""
+    payload = b"\n0" + EVIL
+    if where == "prefix":
+        data = b"PK\3\4" + payload + crafted([GOOD])
+    elif where == "name":
+        data = crafted([Record(b"a" + payload, b"x"), GOOD])
+    else:
+        data = crafted([Record(b"a/x", b"x", {"extra": _field(0x5455, payload)}), GOOD])
+    assert "os.system" in imports(read(data))
+    assert "os.system" in imports(read(b"PK\3\4" + payload))
