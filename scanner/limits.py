@@ -25,6 +25,8 @@ class Limits(NamedTuple):
     integer_digits: int = 4_000
     string_bytes: int = 16 * MIB
     nesting: int = 10_000
+    # Parts of the keys of a pickle's dicts and sets, as often as a loader hashes them.
+    hashed_parts: int = 1_000_000
     # Ways to follow a pickle whose opcodes reach over the ends of its frames.
     frame_ways: int = 32
     # Containers.

@@ -13,6 +13,7 @@ from scanner.errors import FileError, LimitExceeded
 from scanner.limits import Limits
 from scanner.opcodes import literals
 from scanner.opcodes.cursor import READERS, Argument, Cursor
+from scanner.opcodes.hashing import cost
 from scanner.opcodes.table import OPS
 from scanner.opcodes.trace import Import, Mutation, Oddity, Trace
 from scanner.opcodes.values import (
@@ -138,6 +139,8 @@ class Machine:
         self.fence = 0
         self.memo = dict(memo)
         self._inherited = set(memo)
+        #: How many parts of keys may still be hashed.
+        self._hashing = limits.hashed_parts
         #: Whether MEMOIZE took other indices than it would have in a pickle on its own.
         self._shifted = False
         self.result: Value | None = None
@@ -329,11 +332,20 @@ class Machine:
         literal = isinstance(args, TupleValue)
         values = args.items if isinstance(args, TupleValue) else (args,)
         call = Call(callee, values, kwargs, self.opcode or "", self.at, spread=not literal)
+        if len(values) == 1 and isinstance(values[0], ListValue):
+            self.hashed(values[0].items)
         if isinstance(args, (Const, ListValue, DictValue, SetValue)):
             self.odd("arguments-not-a-tuple", "a call whose arguments are no tuple")
         self._room(self.calls)
         self.calls.append(call)
         self.stack.append(call)
+
+    def hashed(self, keys: list[Value]) -> None:
+        """Keys of a dict, or members of a set."""
+        if self._hashing > 0 and TupleValue in set(map(type, keys)):
+            self._hashing -= cost(keys, self._hashing)
+            if self._hashing <= 0:
+                self.odd("hash-bomb", "keys that take a loader very long to hash")
 
     def mutate(self, target: Value, argument: Value) -> None:
         self._room(self.mutations)
@@ -523,7 +535,9 @@ def _empty_dict(machine: Machine, _: Argument) -> None:
 
 
 def _dict(machine: Machine, _: Argument) -> None:
-    machine.stack.append(DictValue(_pairs(machine.pop_to_mark())))
+    pairs = _pairs(machine.pop_to_mark())
+    machine.hashed([key for key, _ in pairs])
+    machine.stack.append(DictValue(pairs))
 
 
 def _empty_set(machine: Machine, _: Argument) -> None:
@@ -531,7 +545,9 @@ def _empty_set(machine: Machine, _: Argument) -> None:
 
 
 def _frozenset(machine: Machine, _: Argument) -> None:
-    machine.stack.append(SetValue(machine.pop_to_mark(), frozen=True))
+    values = machine.pop_to_mark()
+    machine.hashed(values)
+    machine.stack.append(SetValue(values, frozen=True))
 
 
 def _pairs(values: list[Value]) -> list[tuple[Value, Value]]:
@@ -571,6 +587,7 @@ def _additems(machine: Machine, _: Argument) -> None:
     height = machine.pop_mark()
     target = machine.below(height)
     values = machine.cut(height)
+    machine.hashed(values)
     if isinstance(target, SetValue) and not target.frozen:
         target.items.extend(values)
     elif values:
@@ -590,6 +607,7 @@ def _set(machine: Machine, height: int) -> None:
     values = machine.cut(height)
     # C refuses a key without a value at once, the unpickler in Python only when it comes to it.
     pairs = list(zip(values[::2], values[1::2], strict=False))
+    machine.hashed(values[::2])
     if isinstance(target, DictValue):
         target.items.extend(pairs)
     elif pairs:
