@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup dev run test check bench parity format clean
+.PHONY: help setup dev compiled run test check bench parity format clean
 
 help:
 	@echo "make run     install what is missing, then serve the portal, the API and the workers"
@@ -18,7 +18,7 @@ help:
 	@echo "make setup   install what \`make run\` needs, into $(VENV)"
 	@echo "make format  let ruff format the code"
 
-setup: $(DONE)/run
+setup: compiled
 dev: $(DONE)/dev
 
 $(DONE)/venv: scripts/venv
@@ -41,11 +41,16 @@ $(DONE)/system-test: scripts/system | $(DONE)/venv
 	@scripts/system test
 	@touch $@
 
-run: $(DONE)/run
+# Every scan is a process of its own, so bytecode counts: here also where PYTHONDONTWRITEBYTECODE
+# keeps Python from writing it.
+compiled: $(DONE)/run
+	@$(BIN)/python -m compileall -q scanner registry
+
+run: compiled
 	@$(BIN)/python manage.py serve
 
 # Twice where the database matters: on SQLite with everything else, then on a real PostgreSQL.
-test: $(DONE)/dev $(DONE)/system-test
+test: $(DONE)/dev $(DONE)/system-test compiled
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 	$(BIN)/python -m tests.services postgres -- \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not own_site" tests/registry $(PYTEST)
@@ -58,7 +63,7 @@ PYTHONS ?= $(BIN)/python
 parity: $(DONE)/dev
 	$(BIN)/python -m tests.parity --pythons $(PYTHONS) $(FILES)
 
-bench: $(DONE)/dev
+bench: $(DONE)/dev compiled
 	$(BIN)/python -m tests.bench.side_by_side
 	$(BIN)/python -m tests.bench.full_size
 

@@ -29,6 +29,8 @@ COPY manage.py ./
 COPY registry/ registry/
 COPY scanner/ scanner/
 COPY templates/ templates/
+# Every file is read by a process of its own, which should not compile the scanner first.
+RUN python -m compileall -q scanner
 
 USER 10001:10001
 ENV WEIGHHOUSE_QUEUES=smoke
