@@ -305,6 +305,7 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
     (r"joint_blocks_\d", "sd3"),
     (r"individual_token_refiner_", "hunyuan-video"),
     (r"double_blocks_\d+_(img|txt)_mlp_fc[12]", "hunyuan-video"),
+    (r"(single|double)_blocks_\d+_(modulation|img_mod|txt_mod)_linear", "hunyuan-video"),
     (r"double_blocks_(19|[2-9]\d)_", "hunyuan-video"),
     (r"single_blocks_(3[89]|[4-9]\d)_", "hunyuan-video"),
     (r"(double_blocks|single_blocks|single_transformer_blocks)_\d", "flux"),
@@ -326,12 +327,16 @@ _UNET = re.compile(r"attentions_\d|(in|out)put_blocks_|middle_block_|mid_block_|
 _BLOCK = re.compile(r"(?:^|_)transformer_blocks_(\d+)_")
 _MMDIT = re.compile(r"(?:^|_)transformer_blocks_\d+_(attn_|ff|norm1)")
 #: Attention of its own and attention to the prompt, in blocks that no UNet has around them.
-_DIT = re.compile(r"(?:^|_)(transformer_)?blocks_\d+_attn[12]_")
+_DIT = re.compile(r"(?:^|_)(transformer_)?blocks_\d+_attn1_")
 
 
 def _bases(layers: tuple[Module, ...]) -> tuple[set[str], tuple[str, ...]]:
     """The bases that remain possible, and why."""
     unet = [layer for layer in layers if layer.target == "unet"]
+    targets = {layer.target for layer in layers}
+    if not unet and "text_encoder_3" in targets:
+        three = "text_encoder_2" in targets
+        return (set(_SD3S) if three else {"flux"}), ("T5 is among the text encoders",)
     if any(_UNET.search(layer.path) for layer in unet):
         return _stable_diffusion(unet, layers)
     for pattern, base in _families():
@@ -463,12 +468,15 @@ def _mmdit(unet: list[Module]) -> tuple[set[str], tuple[str, ...]]:
 _DEEP = re.compile(r"_transformer_blocks_[1-9]")
 #: SDXL has no attention at its widest level.
 _WIDE = re.compile(
-    r"^(down_blocks_0_attentions|up_blocks_3_|input_blocks_[12]_1_|output_blocks_(9|10|11)_)"
+    r"^(down_blocks_0_attentions|up_blocks_3_|input_blocks_[12]_1_|output_blocks_(9|10|11)_|"
+    r"down_blocks_3_|input_blocks_(9|10|11)_|up_blocks_2_attentions|"
+    r"output_blocks_[678]_1_(transformer|proj|norm))"
 )
 #: Widths of the blocks, where the prompt's width is too common to tell the base.
 _WIDTHS: Mapping[str, frozenset[int]] = {
     "sd1-mini": frozenset({64}), "sdxl-refiner": frozenset({1536}),
 }  # fmt: skip
+_SD3S = ("sd3", "sd3.5-medium", "sd3.5-large")
 _EVERY = frozenset({"sd1", "sd2", "sdxl"})
 
 
@@ -495,11 +503,26 @@ def _stable_diffusion(
     return possible, tuple(evidence)
 
 
+#: SD1 and SD2 have no attention on the first level of the way up.
+_EARLY = re.compile(r"^(up_blocks_0_attentions|output_blocks_[012]_1_(transformer|proj|norm))")
+#: On the second, they are 1,280 wide, SDXL 640.
+_SECOND = re.compile(r"^(up_blocks_1_attentions|output_blocks_[345]_1)_.*attn1_to_[qkv]$")
+
+
 def _by_blocks(unet: list[Module]) -> Iterator[tuple[frozenset[str], str]]:
     if any(_DEEP.search(layer.path) for layer in unet):
         yield frozenset({"sdxl"}), "more than one transformer block in a row, as only SDXL has"
     if any(_WIDE.search(layer.path) for layer in unet):
         yield frozenset({"sd1", "sd2"}), "attention at the widest level, as SDXL has not"
+    if any(_EARLY.search(layer.path) for layer in unet):
+        yield frozenset({"sdxl"}), "attention first on the way up, as only SDXL has"
+    second = {inputs(layer) for layer in unet if _SECOND.search(layer.path)}
+    if second & {640, 1280}:
+        wide = 1280 in second
+        yield (
+            frozenset({"sd1", "sd2"} if wide else {"sdxl"}),
+            f"attention {1280 if wide else 640} wide on the second level of the way up",
+        )
     for layer in unet:
         down = layer.roles.get("down")
         if down is not None and layer.path.endswith(("proj_in", "proj_out")):

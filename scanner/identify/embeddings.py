@@ -60,7 +60,8 @@ def embedding(table: TensorTable) -> Found | None:
         return None
     # diffusers names the one tensor after its token, brackets or not.
     lone = tensors[0]
-    if len(tensors) == 1 and "." not in lone.name and lone.shape[-1] in CONTEXTS:
+    named_so = "." not in lone.name and lone.name not in ("weight", "bias")
+    if len(tensors) == 1 and named_so and lone.shape[-1] in CONTEXTS:
         return _single(table, {lone.name: lone})
     return None
 

@@ -164,6 +164,7 @@ FOREIGN: tuple[Sign, ...] = (
     _vae("tiny autoencoder, the decoder", "^1.weight", "^3.conv.0.", "^18.weight"),
     _vae("tiny autoencoder, the encoder", "^0.weight", "^1.conv.0.", "^14.weight"),
     _vae("tiny autoencoder", "taesd_decoder.1.weight"),
+    _vae("approximate decoder of WebUI", "^conv1.weight", "^conv8.weight"),
     _text("Qwen-VL encoder", "visual.blocks.", "^model.layers.0.", base="qwen"),
     _text("a language model", "layers.0.self_attn.q_proj.", "embed_tokens."),
     _text("ChatGLM", ".self_attention.query_key_value.", "word_embeddings."),

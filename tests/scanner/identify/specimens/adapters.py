@@ -258,6 +258,20 @@ def _parts() -> Iterator[Specimen]:
     alone = {name: shape for name, shape in _attention("sd1").items() if ".attn1." in name}
     yield Specimen("sd1-self-attention", "lora", None, _kohya("lora_unet_", alone, _lora),
                    candidates=("sd1", "sd2"))  # fmt: skip
+    for base, path, shape in (
+        ("sdxl", "output_blocks.0.1.transformer_blocks.0.attn1.to_q", (1280, 1280)),
+        ("sdxl", "output_blocks.3.1.transformer_blocks.0.attn1.to_q", (640, 640)),
+        ("sdxl", "up_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", (640, 640)),
+        (None, "up_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", (1280, 1280)),
+        (None, "up_blocks.2.attentions.0.transformer_blocks.0.attn1.to_q", (640, 640)),
+        (None, "down_blocks.3.resnets.0.conv1", (1280, 1280, 3, 3)),
+    ):
+        yield Specimen(f"one-layer-{path}-{shape[0]}", "lora", base,
+                       _kohya("lora_unet_", {path: shape}, _lora),
+                       candidates=() if base else ("sd1", "sd2"))  # fmt: skip
+    t5 = {"encoder.block.0.layer.0.SelfAttention.q": (4096, 4096)}
+    yield Specimen("flux-text-only", "lora", "flux", _kohya("lora_te1_", _text(), _lora)
+                   | _kohya("lora_te3_", t5, _lora))  # fmt: skip
     norms: Shapes = _kohya("lora_unet_", _attention("sd1"), _lora)
     norms |= {
         "lora_unet_down_blocks_0_attentions_0_norm.w_norm": (320,),

@@ -106,6 +106,7 @@ _OTHER_VAES: tuple[tuple[str, Shapes], ...] = (
     ("taesd-comfy", under("taesd_decoder.", {
         "1.weight": (64, 4, 3, 3), "3.conv.0.weight": (64, 64, 3, 3),
         "18.weight": (3, 64, 3, 3)})),
+    ("vae-approx", {"conv1.weight": (8, 4, 7, 7), "conv8.weight": (3, 8, 3, 3)}),
     ("wan-vae", {
         "conv1.weight": (32, 32, 1, 1, 1), "conv2.weight": (16, 16, 1, 1, 1),
         "encoder.downsamples.0.residual.0.gamma": (96, 1, 1, 1),
