@@ -103,7 +103,8 @@ class Collector:
         for number, gap in enumerate(gaps(extents)):
             self.note("bytes-left-over", f"{gap.size} bytes.", offset=gap.offset)
             name = f"bytes at {gap.offset}"
-            if number < _GAPS:
+            # A gap that is all of the file would be read as the same file again.
+            if number < _GAPS and gap.size < self.source.size:
                 self.stray(gap.offset, gap.size, name)
             else:
                 self.search(gap.offset, gap.size, name)

@@ -34,6 +34,7 @@ def read(source: Source, place: Place) -> Contents | None:
             # Two or three bytes are a weak sign: other files begin with them too.
             return None
         collector.failed(error, rule="compressed-broken")
+        collector.extents.append(Extent(0, source.size, Part.OTHER))
         return collector.contents(Format.ARCHIVE)
     if not unpacked.complete and wrapper.rare:
         return None

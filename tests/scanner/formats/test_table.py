@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from scanner import reading, safety
+from scanner.limits import DEFAULT
+from scanner.report import Verdict
+from scanner.source import BytesSource
 from tests.scanner.formats.files import read, rules, saved, zipped
-from tests.scanner.opcode_builder import call, dict_of, name, op, pickled, storage, text, tuple_of
+from tests.scanner.opcode_builder import (
+    call,
+    dict_of,
+    integer,
+    name,
+    op,
+    ordered_dict,
+    pickled,
+    storage,
+    text,
+    tuple_of,
+)
 
 DTYPES = {
     torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
@@ -169,3 +186,33 @@ def test_a_tensor_beyond_its_storage_is_refused(
 @pytest.mark.parametrize("key", ["../../etc/passwd", "a/b", "", "x" * 300])
 def test_a_storage_key_that_is_a_path_is_refused(key: str) -> None:
     assert "storage-key" in rules(read(_view(0, (4,), (1,), key)))
+
+
+def _beyond(storage_kind: str = "FloatStorage") -> bytes:
+    """A tensor of a hundred elements over a storage of four."""
+    return call(
+        name("torch._utils", "_rebuild_tensor_v2"), storage(storage_kind), integer(0),
+        tuple_of(integer(100)), tuple_of(integer(1)), op("NEWFALSE"), ordered_dict(),
+    )  # fmt: skip
+
+
+PLACES: dict[str, Callable[[bytes], bytes]] = {
+    "a list": lambda bad: op("EMPTY_LIST") + op("MARK") + bad + op("APPENDS"),
+    "a key": lambda bad: dict_of((bad, text("x"))),
+    "thrown away": lambda bad: bad + op("POP") + text("x"),
+    "a state": lambda bad: ordered_dict() + dict_of((text("_metadata"), bad)) + op("BUILD"),
+    "a parameter": lambda bad: call(
+        name("torch._utils", "_rebuild_parameter"), bad, op("NEWTRUE"), ordered_dict()
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_tensor_beyond_its_storage_is_malicious_wherever_it_stands(place: str) -> None:
+    """torch reads it while it loads, whatever becomes of it afterwards."""
+    data = zipped(
+        ("a/data.pkl", pickled(PLACES[place](_beyond()))), ("a/data/0", bytes(16)),
+        ("a/version", b"3\n"),
+    )  # fmt: skip
+    judged = safety.judge(reading.read(BytesSource(data, 0), DEFAULT), DEFAULT)
+    assert judged.verdict is Verdict.MALICIOUS
