@@ -45,7 +45,7 @@ class Files(NamedTuple):
     sparse: Path
 
 
-# -- the files, made in a process of their own: its memory is nobody else's ---------------------------
+# -- the files, made in a process of their own: its memory is nobody else's -----------------------
 
 
 def _shapes(*parts: tuple[str, str, str]) -> Iterator[tuple[str, tuple[int, ...]]]:
