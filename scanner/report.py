@@ -163,6 +163,8 @@ class Identity(NamedTuple):
     metadata: Mapping[str, str] = {}
     #: Tags that its author or its training captions suggest.
     suggested_tags: tuple[str, ...] = ()
+    #: The published file that it is, by its digest alone.
+    release: str | None = None
 
 
 class HealthIssue(NamedTuple):
@@ -258,12 +260,14 @@ def _json(value: object) -> Json:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key.rstrip("_"): _json(item) for key, item in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
+        return {_writable(str(key)): _json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
     if isinstance(value, StrEnum):
         return value.value
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):
+        return _writable(value)
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     raise TypeError(f"{type(value).__name__} has no place in a report")
 
@@ -275,11 +279,6 @@ def to_json(report: Report) -> dict[str, Json]:
     for section in (*SECTIONS, *EXTRA):
         if body[section] is None:
             del body[section]
-    findings = report.safety.findings if report.safety else ()
-    if findings:
-        safety = body["safety"]
-        assert isinstance(safety, dict)
-        safety["findings"] = [_finding(finding) for finding in findings]
     components = report.identity.components if report.identity else {}
     if components:
         identity = body["identity"]
@@ -292,11 +291,9 @@ def to_json(report: Report) -> dict[str, Json]:
     return {"schema": SCHEMA, **body}
 
 
-def _finding(finding: Finding) -> dict[str, Json]:
-    body = _json(finding)
-    assert isinstance(body, dict)
-    # Lone surrogates come from hostile strings and would not survive UTF-8.
-    return {
-        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for key, value in body.items()
-    }
+def _writable(text: str) -> str:
+    """The text with lone surrogates and noughts written as escapes: hostile names have them, and
+    neither UTF-8 nor a database takes them."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
