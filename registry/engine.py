@@ -21,6 +21,7 @@ from typing import IO, Any
 from registry import processes
 from registry.env import ROOT
 from registry.errors import EngineError
+from scanner.report import EXTRA, SECTIONS
 
 #: Called with (done, total, what) at least every few seconds while the child works; what it
 #: raises ends the child.
@@ -44,9 +45,14 @@ class Answer:
     seconds: float
 
 
-def inspect(path: Path, progress: Progress, *, timeout: float = 3_600) -> Answer:
-    """The report on one file. Any verdict is an answer; only our own failure raises."""
-    return _call(["inspect", "--json", "--progress", str(path)], progress, timeout, fine={0, 1})
+def inspect(
+    path: Path, progress: Progress, *, extra: Sequence[str] = EXTRA, timeout: float = 3_600
+) -> Answer:
+    """The report on one file, with the ``extra`` sections. Any verdict is an answer; only our own
+    failure raises."""
+    only = ",".join((*SECTIONS, *extra))
+    arguments = ["inspect", "--json", "--progress", "--only", only, str(path)]
+    return _call(arguments, progress, timeout, fine={0, 1})
 
 
 def convert(source: Path, target: Path, progress: Progress, *, timeout: float = 7_200) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import PurePath
 
 from registry.errors import UserError
 
@@ -26,6 +27,14 @@ def checked(name: str) -> str:
     if reason:
         raise UserError("file.name", reason=reason)
     return name
+
+
+def prompt_word(name: str) -> str:
+    """What prompts call an embedding by: its file name without the ending, folded so that those
+    which differ in case or composition alone are alike, as they are on many disks."""
+    stem = PurePath(name).stem or name
+    folded = unicodedata.normalize("NFC", stem).casefold()
+    return unicodedata.normalize("NFC", folded)[:MAX_BYTES]
 
 
 def label(text: str) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 
 from django.db import transaction
 
-from registry import policies
+from registry import contents, policies
 from registry.models import Blob, BlobHash, Model, Report, Version
 from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
-from scanner.report import Verdict
+from scanner.report import EXTRA, Verdict
 
 #: As the scanner declares them: each is worse than the one before.
 _WORST_LAST = tuple(Verdict)
+#: The report belongs to the digest: its name, and what follows from that, are filled in when it is
+#: shown. The large sections are kept apart.
+_NOT_KEPT = frozenset({"name", "path", "naming", *EXTRA})
 _REFERENCE = re.compile(r" \(https://[^\s()]+\)")
 
 
@@ -24,8 +27,7 @@ def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
     """Keep the scanner's report on ``blob``, and have it count unless one under the policy in force
     does. A report under the same policy is replaced."""
     verdict = data["safety"]["verdict"]
-    # The report belongs to the digest; its name is filled in when it is shown.
-    kept = {key: value for key, value in data.items() if key != "name"}
+    kept = {key: value for key, value in data.items() if key not in _NOT_KEPT}
     report, _ = Report.objects.update_or_create(
         blob=blob,
         policy=data["scanner"]["policy"],
@@ -36,6 +38,7 @@ def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
     for kind, value in data["hashes"].items():
         if value:
             BlobHash.objects.update_or_create(blob=blob, kind=kind, defaults={"value": value})
+    contents.keep(blob, data)
     return report
 
 

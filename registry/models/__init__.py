@@ -2,6 +2,7 @@
 
 from registry.models.artifacts import Artifact, Blob, BlobHash, Preview
 from registry.models.catalogue import Model, Tag, Version
+from registry.models.contents import Fingerprint, Likeness, TensorList
 from registry.models.journal import Download, Event
 from registry.models.notices import Notice
 from registry.models.people import ApiToken, SignInAttempt, User
@@ -17,6 +18,8 @@ __all__ = [
     "Decision",
     "Download",
     "Event",
+    "Fingerprint",
+    "Likeness",
     "Model",
     "Notice",
     "Policy",
@@ -28,6 +31,7 @@ __all__ = [
     "SmokeTest",
     "StepRun",
     "Tag",
+    "TensorList",
     "User",
     "Version",
 ]

@@ -59,6 +59,8 @@ class Artifact(models.Model):
         max_length=10, choices=ArtifactRole.choices, default=ArtifactRole.UPLOAD
     )
     name = models.CharField(max_length=255)
+    #: Of an uploaded embedding: what prompts call it by, as ``names.prompt_word`` writes it.
+    prompt_word = models.CharField(max_length=255, blank=True, db_index=True)
     derived_from = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="derived"
     )

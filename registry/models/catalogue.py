@@ -39,6 +39,9 @@ class Model(models.Model):
     description = models.TextField(blank=True)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.UNKNOWN)
     base = models.CharField(max_length=32, blank=True)
+    #: What its uploader says it is: held against what is found, and never changed by that.
+    claimed_kind = models.CharField(max_length=20, choices=Kind.choices, blank=True)
+    claimed_base = models.CharField(max_length=32, blank=True)
     licence = models.CharField(max_length=80, blank=True)
     tags = models.ManyToManyField(Tag, blank=True, related_name="models")
     visibility = models.CharField(

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from registry import blobs, engine, names, policies, reports, serving
+from registry import blobs, contents, engine, names, policies, reports, serving
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Preview, SmokeTest, Version
 from registry.pipeline import verdicts
@@ -60,11 +60,13 @@ def inspect(version: Version, beat: Beat) -> Outcome:
 
 
 def report_on(blob: Blob, progress: engine.Progress) -> None:
-    """Make sure that ``blob`` has a report under the policy in force, or this engine's."""
+    """Make sure that ``blob`` has a report under the policy in force, or this engine's, and a list
+    of its tensors."""
     blob.refresh_from_db()
-    if blob.policy and blob.policy in {policies.in_force(), _policy(0)}:
+    told = contents.are_told(blob)
+    if told and blob.policy and blob.policy in {policies.in_force(), _policy(0)}:
         return
-    report = blob.reports.filter(policy=_policy(0)).first()
+    report = blob.reports.filter(policy=_policy(0)).first() if told else None
     if report is not None:
         verdicts.accept(blob, report.data, seconds=report.seconds)
     else:
@@ -127,7 +129,8 @@ def convert(version: Version, beat: Beat) -> Outcome:
 def _accept(path: Path, artifact: Artifact, progress: engine.Progress) -> Blob:
     """Take a converted file in. It is inspected like any stranger's file before it counts, and the
     digest that names it is the inspection's."""
-    answer = engine.inspect(path, progress)
+    # Its values are the original's, whose fingerprints are known.
+    answer = engine.inspect(path, progress, extra=("tensors",))
     verdict = answer.data["safety"]["verdict"]
     if verdict != serving.CLEAN:
         raise EngineError("convert.unclean", f"{artifact.name} came out {verdict}")

@@ -121,6 +121,7 @@ def _by_digest(identity: Identity, sha256: str | None) -> Identity:
         # Of one UNet only a digest can say that it is the EMA copy.
         ema="only" if "emaonly" in release.name else identity.ema,
         evidence=(f"sha256 is that of {release.name}", *identity.evidence),
+        release=release.name,
     )
 
 
