@@ -31,9 +31,10 @@ class _Header:
 
 
 def plausible(source: Source) -> bool:
-    """A length that leads to a JSON object; the length may be a lie."""
+    """A length that leads to a JSON object; the length may be a lie, but eight letters are text."""
     head = source.peek(0, 9)
-    return len(head) == 9 and head[8:9] == b"{"
+    lettered = all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head)
+    return len(head) == 9 and head[8:9] == b"{" and not lettered
 
 
 def data_offset(source: Source) -> int | None:

@@ -49,6 +49,8 @@ def verdict(data: bytes) -> Verdict:
     [
         LDM,
         json.dumps(INDEX, indent=2).encode(),
+        # A brace where a safetensors header would begin.
+        b'{"abcd":{"_class_name": "X"}}',
         json.dumps({"act_fn": "silu", "_class_name": "UNet2DConditionModel"}).encode(),
         json.dumps({"description": "target: os.system", "sd version": "SD1"}).encode(),
         b'{"chat_template": "{% for m in messages %}{{ m.role }}{% endfor %}"}',
