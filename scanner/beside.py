@@ -7,6 +7,7 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
+_BETWEEN = 0.2  # seconds
 
 
 class Beside(Generic[_T]):
@@ -30,10 +31,14 @@ class Beside(Generic[_T]):
             # Kept, and raised where the answer is asked for.
             self._failure = error
 
-    def answer(self) -> _T:
-        """What the work returned, once it has; or what it raised."""
+    def answer(self, waiting: Callable[[], None] | None = None) -> _T:
+        """What the work returned, once it has; or what it raised. ``waiting`` is called a few
+        times a second until then."""
         if self._thread is None:
             return self._work()
+        while waiting is not None and self._thread.is_alive():
+            self._thread.join(_BETWEEN)
+            waiting()
         self._thread.join()
         if self._failure is not None:
             raise self._failure

@@ -159,6 +159,15 @@ class _Passed(NamedTuple):
     fingerprints: Fingerprints | None = None
 
 
+class _Far:
+    """How far the pass is, for another thread to tell."""
+
+    done, total = 0, 1
+
+    def reached(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+
 class _Parts:
     """The sections that look at the tensors. They share one anatomy, and one pass."""
 
@@ -198,16 +207,18 @@ class _Parts:
         if not wanted:
             return _Passed
         name = "health" if "health" in wanted else "fingerprints"
+        step = self._work.step(name)
         if "hashes" not in only:
-            step = self._work.step(name)
             return lambda: self._work.attempt(name, lambda: self._pass(wanted, step), _Passed())
         from scanner.beside import Beside
 
         # Made here, so that both threads share it.
         _ = self._anatomy
-        # Its progress stays untold: two voices would speak at once.
-        passing = Beside(lambda: self._pass(wanted, None))
-        return lambda: self._work.attempt(name, passing.answer, _Passed())
+        # Told when the digests have fallen silent: two voices would speak at once.
+        far = _Far()
+        passing = Beside(lambda: self._pass(wanted, far.reached))
+        waiting = (lambda: step(far.done, far.total)) if step else None
+        return lambda: self._work.attempt(name, lambda: passing.answer(waiting), _Passed())
 
     def _pass(self, wanted: Collection[str], step: Callable[[int, int], None] | None) -> _Passed:
         from scanner import weights

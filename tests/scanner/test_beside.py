@@ -20,6 +20,18 @@ def test_what_it_raises_is_raised_where_the_answer_is_wanted() -> None:
         beside.answer()
 
 
+def test_somebody_may_be_told_while_it_lasts() -> None:
+    go = threading.Event()
+    waited: list[bool] = []
+
+    def waiting() -> None:
+        waited.append(go.is_set())
+        go.set()
+
+    assert Beside(go.wait).answer(waiting)
+    assert waited[0] is False
+
+
 def test_where_there_may_be_no_thread_it_is_done_when_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

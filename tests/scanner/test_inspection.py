@@ -84,3 +84,16 @@ def test_a_file_that_could_not_be_judged_is_never_clean(
     report = _inspect("safety")
     assert report.safety is not None
     assert report.safety.verdict is Verdict.UNREADABLE
+
+
+def test_the_pass_tells_how_far_it_is_when_the_digests_are_done() -> None:
+    steps: list[tuple[str, int, int]] = []
+    data = saved({"w": torch.rand(2048, 2048)})
+    source = BytesSource(data, file_offset=0)
+    inspection.inspect(source, DEFAULT, only=("hashes", "health"),
+                       progress=lambda *step: steps.append(step))  # fmt: skip
+    names = [name for name, _, _ in steps]
+    assert names == sorted(names, key=["hashes", "health"].index)
+    assert ("hashes", len(data), len(data)) in steps
+    last = [step for step in steps if step[0] == "health"]
+    assert not last or last[-1][1] == last[-1][2]
