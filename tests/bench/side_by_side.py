@@ -233,7 +233,8 @@ def bound(score: Score) -> str:
     said = "kept" if kept else "NOT KEPT"
     return (
         f"the most that one sample took here: {slowest:.2f} s ({busiest:.2f} s of CPU) "
-        f"and {largest / 1e6:.0f} MB (bound: {MOST_SECONDS:.0f} s, {MOST_BYTES / 1e6:.0f} MB: {said})"
+        f"and {largest / 1e6:.0f} MB "
+        f"(bound: {MOST_SECONDS:.0f} s, {MOST_BYTES / 1e6:.0f} MB: {said})"
     )
 
 
