@@ -213,7 +213,8 @@ def _member(source: Source, entry: Central, shift: int, place: Place, archive: A
             odd("limit-reached", "Too many comments and extra fields.")
     if local.data + entry.packed > source.size:
         odd("zip-broken-record", "Its data end beyond the file.")
-        return
+        # Python's reader takes what there is: a deflate stream knows its own end.
+        entry = entry._replace(packed=max(source.size - local.data, 0))
     _claim(source, entry, local, archive)
     for method, size in _ways(source, entry, local):
         packed = source.window(local.data, size)

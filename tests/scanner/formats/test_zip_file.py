@@ -422,3 +422,16 @@ def test_a_zip_s_first_bytes_as_a_persistent_id_hide_nothing(where: str) -> None
         data = crafted([Record(b"a/x", b"x", {"extra": _field(0x5455, payload)}), GOOD])
     assert "os.system" in imports(read(data))
     assert "os.system" in imports(read(b"PK\3\4" + payload))
+
+
+def test_a_packed_size_that_reaches_beyond_the_file_hides_nothing() -> None:
+    # zipfile takes what there is: the deflate stream knows its own end.
+    packer = zlib.compressobj(wbits=-15)
+    data = packer.compress(EVIL) + packer.flush()
+    fields = {"method": 8, "size": len(EVIL), "crc": zlib.crc32(EVIL)}
+    raw = crafted([Record(b"archive/data.pkl", data, fields, {**fields, "packed": 1 << 22})])
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.read("archive/data.pkl") == EVIL
+    found = read(raw)
+    assert "os.system" in imports(found)
+    assert "zip-broken-record" in rules(found)
