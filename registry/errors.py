@@ -43,6 +43,7 @@ MESSAGES: Mapping[str, tuple[int, str]] = {
     "not_published": (403, "This version has not been published."),
     "quarantined": (403, "This file is in quarantine and is not served."),
     "report.pending": (404, "The file has not been inspected yet."),
+    "tensors.pending": (404, "Its tensors are listed when it is next inspected."),
     "person.exists": (409, "There is already a person named “{name}”."),
     "person.last_admin": (409, "The last admin cannot be demoted or deactivated."),
     "source.unusable": (400, "{source} could not be read: {reason}."),

@@ -4,12 +4,13 @@ counts."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
 
 from registry import contents, policies
-from registry.models import Blob, BlobHash, Model, Report, Version
+from registry.models import Artifact, Blob, BlobHash, Model, Report, Version
 from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
 from scanner.report import EXTRA, Verdict
@@ -82,14 +83,19 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=rank)
 
 
+def main_file(files: Iterable[Artifact]) -> Artifact | None:
+    """The largest upload: configs and embeddings ride along with a checkpoint."""
+    uploads = [artifact for artifact in files if artifact.role == ArtifactRole.UPLOAD]
+    return max(uploads, key=lambda artifact: artifact.blob.size, default=None)
+
+
 def describe(version: Version) -> None:
     """Repeat on the version, and on its model, what its main file was found to be."""
     files = list(
         version.artifacts.filter(role=ArtifactRole.UPLOAD).select_related("blob").order_by("pk")
     )
     version.verdict = worst([artifact.blob.verdict for artifact in files])
-    # The main file is the largest: configs and embeddings ride along with a checkpoint.
-    main = max(files, key=lambda artifact: artifact.blob.size, default=None)
+    main = main_file(files)
     report = main.blob.report() if main else None
     identity: dict[str, Any] = (report.data.get("identity") or {}) if report else {}
     kind = identity.get("kind") or Kind.UNKNOWN

@@ -340,6 +340,41 @@ def _events(version: Version, user: catalogue.Visitor) -> list[Event]:
     return moves
 
 
+class TensorsIn(serializers.Serializer[Any]):
+    """What to look for in a file's tensors."""
+
+    search = serializers.CharField(
+        max_length=200, default="", help_text="Words that have to be in the name."
+    )
+    component = serializers.CharField(max_length=40, default="", help_text="unet, vae, other, …")
+    dtype = serializers.CharField(max_length=20, default="", help_text="F16, F32, …")
+    shape = serializers.CharField(
+        max_length=200, default="", help_text="320,4,3,3; * is any; one number is found anywhere."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=1_000, default=100)
+    cursor = serializers.IntegerField(
+        min_value=0, max_value=10_000_000, default=0, help_text="From `next`."
+    )
+
+
+class TensorOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    dtype = serializers.CharField()
+    shape = serializers.ListField(child=serializers.IntegerField())
+    component = serializers.CharField(help_text="A component, or what else it is for.")
+    bytes = serializers.IntegerField()
+
+
+class TensorsOut(serializers.Serializer[Any]):
+    total = serializers.IntegerField(help_text="Tensors of the file.")
+    left_out = serializers.IntegerField(help_text="Of them, how many were not listed.")
+    found = serializers.IntegerField(help_text="How many are what was asked for.")
+    components = serializers.DictField(child=serializers.IntegerField())
+    dtypes = serializers.DictField(child=serializers.IntegerField())
+    next = serializers.CharField(allow_null=True)
+    results = TensorOut(many=True)
+
+
 class TokenOut(serializers.ModelSerializer[ApiToken]):
     scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
 

@@ -38,6 +38,7 @@ _ADDRESSES: tuple[tuple[str, Any, str], ...] = (
     ("versions/<int:pk>/retry", versions.Retry, "retry"),
     ("artifacts/<int:pk>", artifacts.ArtifactDetail, "artifact"),
     ("artifacts/<int:pk>/report", artifacts.ArtifactReport, "report"),
+    ("artifacts/<int:pk>/tensors", artifacts.ArtifactTensors, "tensors"),
     ("artifacts/<int:pk>/download", artifacts.Download, "download"),
     ("artifacts/<int:pk>/evidence", artifacts.Evidence, "evidence"),
     ("previews/<int:pk>/<picture_size:size>", artifacts.Picture, "preview"),

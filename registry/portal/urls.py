@@ -31,6 +31,7 @@ urlpatterns = [
     path("models/<slug:slug>/delete/", catalogue.delete_model, name="delete-model"),
     path(_VERSION, versions.version, name="version"),
     path(f"{_VERSION}live/", versions.live, name="live"),
+    path(f"{_VERSION}tensors/", versions.tensors, name="tensors"),
     path(f"{_VERSION}edit/", versions.edit, name="edit-version"),
     path(f"{_VERSION}delete/", versions.delete, name="delete-version"),
     path(f"{_VERSION}files/", uploads.add_files, name="add-files"),

@@ -7,7 +7,7 @@ import json
 import struct
 from typing import Any
 
-from registry import catalogue, reports, uploads
+from registry import catalogue, contents, reports, uploads
 from registry.models import Artifact, Model, User, Version
 from registry.states import Role, Stage
 
@@ -59,6 +59,16 @@ def judged(of: Artifact, verdict: str = "clean", format: str = "safetensors") ->
     }
     reports.store(of.blob, data)
     reports.describe(of.version)
+    return of
+
+
+def listed(of: Artifact, count: int = 250) -> Artifact:
+    """As if the engine had listed ``count`` tensors of a UNet and one of a schedule."""
+    rows: list[list[Any]] = [
+        [f"layer.{n}.weight", "F16", [n + 1, 4], "unet", 8 * (n + 1)] for n in range(count)
+    ]
+    rows.append(["betas", "F32", [1000], "schedule", 4000])
+    contents.keep(of.blob, {"tensors": {"total": len(rows), "left_out": 0, "rows": rows}})
     return of
 
 

@@ -10,13 +10,14 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
-from registry import catalogue, downloads, reports, serving, uploads
-from registry.api.serializers import ArtifactOut
+from registry import catalogue, contents, downloads, reports, serving, tensors, uploads
+from registry.api.serializers import ArtifactOut, TensorsIn, TensorsOut
 from registry.api.views.base import Endpoint, errors, member, visitor
 from registry.downloads import PreviewSize
 from registry.errors import UserError
-from registry.models import Preview
+from registry.models import Preview, TensorList
 from registry.states import Scope
 
 _BYTES = {
@@ -59,6 +60,45 @@ class ArtifactReport(Endpoint):
         if report is None:
             raise UserError("report.pending")
         return Response(reports.shown(report, name=artifact.name))
+
+
+class ArtifactTensors(Endpoint):
+    @extend_schema(
+        operation_id="artifacts_tensors",
+        summary="The file's tensors, by component",
+        description="Read off the inspection; the file is not opened for it.",
+        parameters=[TensorsIn],
+        responses={200: TensorsOut, **errors(400, 404)},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        artifact = serving.visible_artifact(visitor(request), pk)
+        asked = TensorsIn(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        kept = TensorList.objects.filter(blob=artifact.blob_id).defer("packed").first()
+        if kept is None:
+            raise UserError("tensors.pending" if artifact.blob.policy else "report.pending")
+        said = dict(asked.validated_data)
+        cursor, limit = said.pop("cursor"), said.pop("limit")
+        rows = contents.tensors(artifact.blob_id)
+        found = tensors.grouped(tensors.narrowed(rows, tensors.Query(**said)))
+        shown = found[cursor : cursor + limit]
+        more = cursor + limit if cursor + limit < len(found) else None
+        answer = {
+            "total": kept.total,
+            "left_out": kept.left_out,
+            "found": len(found),
+            "components": tensors.components(rows),
+            "dtypes": tensors.dtypes(rows),
+            "next": _next(request, more),
+            "results": [row._asdict() for row in shown],
+        }
+        return Response(TensorsOut(answer).data)
+
+
+def _next(request: Request, cursor: int | None) -> str | None:
+    if cursor is None:
+        return None
+    return str(replace_query_param(request.build_absolute_uri(), "cursor", str(cursor)))
 
 
 class Download(Endpoint):

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F
+from django.http import QueryDict
 
-from registry import catalogue
+from registry import catalogue, contents, reports
 from registry.catalogue import Visitor
 from registry.models import Artifact, Decision, Report, Review, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import again as again_view
-from registry.portal.presenters import files, identity, journal, ledger, pictures, words
+from registry.portal.presenters import files, identity, journal, ledger, pictures, tensors, words
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
 from registry.portal.presenters.words import Badge
-from registry.states import ArtifactRole, Kind, Stage
+from registry.states import Kind, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,20 @@ class VersionPage:
     returned: Review | None
     #: What there is to say of its being inspected once more.
     again: again_view.Again | None
+    tensors: tensors.TensorsView | None
+    #: It was inspected before tensors were listed.
+    unlisted: bool
 
 
-def page(version: Version, user: Visitor) -> VersionPage:
-    artifacts = list(version.artifacts.select_related("blob", "version__model").order_by("pk"))
+def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> VersionPage:
+    """``asked`` is what the address asks of the tensor browser."""
+    artifacts = files_of(version)
     newest = _reports(artifacts)
-    main = _main(artifacts)
+    main = reports.main_file(artifacts)
     data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
     insider = _is_insider(user, version)
     decisions = tuple(version.reviews.select_related("reviewer")) if insider else ()
+    listed = tensors.view(artifacts, asked if asked is not None else QueryDict())
     return VersionPage(
         version=version,
         title=_title(version.name),
@@ -68,7 +74,13 @@ def page(version: Version, user: Visitor) -> VersionPage:
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
         again=again_view.view(version, artifacts, insider=insider),
+        tensors=listed,
+        unlisted=listed is None and not all(contents.are_told(a.blob) for a in artifacts),
     )
+
+
+def files_of(version: Version) -> list[Artifact]:
+    return list(version.artifacts.select_related("blob", "version__model").order_by("pk"))
 
 
 _RETURNED = {
@@ -104,9 +116,3 @@ def _reports(artifacts: Sequence[Artifact]) -> dict[str, Report]:
     digests = {artifact.blob_id for artifact in artifacts}
     found = Report.objects.filter(blob__in=digests, policy=F("blob__policy"))
     return {report.blob_id: report for report in found}
-
-
-def _main(artifacts: Sequence[Artifact]) -> Artifact | None:
-    """The largest upload: configs and embeddings ride along with a checkpoint."""
-    uploads = [a for a in artifacts if a.role == ArtifactRole.UPLOAD]
-    return max(uploads, key=lambda artifact: artifact.blob.size, default=None)

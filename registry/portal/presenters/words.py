@@ -84,8 +84,18 @@ COMPONENTS: Mapping[str, str] = {
     "text_encoder_2": "Second text encoder",
     "text_encoder_3": "Third text encoder",
     "vae": "VAE",
+    "vae_encoder": "VAE encoder",
+    "vae_decoder": "VAE decoder",
     "image_encoder": "Image encoder",
     "depth_model": "Depth model",
+}
+#: Of a tensor: its component, or what else it is for.
+OWNERS: Mapping[str, str] = {
+    **COMPONENTS,
+    "schedule": "Noise schedule",
+    "optimiser": "Optimiser",
+    "loss": "Loss",
+    "other": "Other",
 }
 EMA: Mapping[str, str] = {
     "none": "no separate copy",

@@ -15,6 +15,8 @@ from registry.errors import UserError
 from registry.models import User, Version
 from registry.portal.access import everyone, members, person, wants_json
 from registry.portal.forms import NoteForm, VersionForm
+from registry.portal.presenters import tensors as tensors_view
+from registry.portal.presenters.version_page import files_of
 from registry.portal.presenters.version_page import page as version_page
 
 
@@ -29,7 +31,20 @@ def visible_version(request: HttpRequest, slug: str, pk: int) -> Version:
 @everyone
 def version(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     shown = visible_version(request, slug, pk)
-    return render(request, "portal/version.html", {"page": version_page(shown, request.user)})
+    page = version_page(shown, request.user, request.GET)
+    return render(request, "portal/version.html", {"page": page})
+
+
+@require_safe
+@everyone
+def tensors(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """What the tensor browser found, for its script; others get the whole page."""
+    shown = visible_version(request, slug, pk)
+    if not getattr(request, "htmx", False):
+        return redirect(f"{shown.get_absolute_url()}?{request.GET.urlencode()}#tensors")
+    found = tensors_view.view(files_of(shown), request.GET)
+    context = {"version": shown, "tensors": found}
+    return render(request, "portal/version/_tensors_found.html", context)
 
 
 @require_safe
