@@ -94,7 +94,9 @@ def _source(sources: Sources, limits: Limits) -> Plan:
     """All that the source holds, under the names of a single file."""
     first, *others = sources.parts
     if not others and not first.prefix:
-        return _part(first, limits)
+        whole = _part(first, limits)
+        # A zip of a diffusers folder is read as one table, by folder.
+        return originals.single_file(whole) if originals.is_folder(whole) else whole
     pieces: dict[str, Piece] = {}
     dropped = list(sources.dropped)
     for part in sources.parts:

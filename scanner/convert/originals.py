@@ -7,9 +7,12 @@ are put together from several, or turned.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from scanner.convert.folders import COMPONENTS
+from scanner.convert.options import Dropped
 from scanner.convert.plan import Piece, Plan
 from scanner.errors import Refused
 from scanner.identify import matching
@@ -44,9 +47,45 @@ _OUTSIDE = {
 }
 
 
+_DIFFUSION = tuple(f"{name}." for name in ("unet", "transformer"))
+_FOLDERS = tuple(f"{name}." for name in COMPONENTS)
+#: How the zip reader tells a second file of the same tensors apart: by its whole member name.
+_SECOND = re.compile(
+    r"(?:.*/)?(?P<folder>[^/]+)/[^/]+?\.(?:safetensors|bin|pth|pt|ckpt)\.(?P<inner>[^/]+)",
+    re.DOTALL,
+)
+
+
+def is_folder(plan: Plan) -> bool:
+    """Whether all names begin with a diffusers model's folders, the diffusion model's included."""
+    names = [_first(piece.name) or piece.name for piece in plan.pieces]
+    diffusion = any(name.startswith(_DIFFUSION) for name in names)
+    return diffusion and all(name.startswith(_FOLDERS) for name in names)
+
+
+def _first(name: str) -> str | None:
+    """What a tensor of a second file in one folder is called in the first; None for others."""
+    second = _SECOND.fullmatch(name)
+    return f"{second['folder']}.{second['inner']}" if second else None
+
+
+def _once(plan: Plan) -> Plan:
+    """Without what is there a second time, in another form."""
+    names = {piece.name for piece in plan.pieces}
+    kept: list[Piece] = []
+    dropped: list[Dropped] = []
+    for piece in plan.pieces:
+        if _first(piece.name) in names:
+            dropped.append(Dropped(piece.name, "the same in another form"))
+        else:
+            kept.append(piece)
+    return plan.keeping(kept, *dropped)
+
+
 def single_file(plan: Plan) -> Plan:
     """The plan under a single file's names. ``Refused`` (``convert.layout``) for a base whose
     names in a single file are not known here, or where no diffusion model is among the parts."""
+    plan = _once(plan)
     census = matching.census(TensorTable(tuple(_named(plan))))
     model = census.part("unet")
     base = model.architecture.bases[0] if model is not None else None

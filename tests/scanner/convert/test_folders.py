@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,18 @@ def test_a_diffusers_folder_becomes_a_checkpoint(
     target = tmp_path / "model.safetensors"
     to_file(saved(parts, tmp_path / "model", **how), target)
     same(target, original)
+
+
+@pytest.mark.parametrize("top", ["", "my-model"])
+def test_a_zip_of_a_diffusers_folder_too(
+    parts: dict[str, Any], original: dict[str, torch.Tensor], tmp_path: Path, top: str
+) -> None:
+    folder = saved(parts, tmp_path / "in" / top)
+    saved(parts, folder, variant="fp16")
+    archive = shutil.make_archive(str(tmp_path / "model"), "zip", tmp_path / "in")
+    done = to_file(Path(archive), tmp_path / "model.safetensors")
+    same(tmp_path / "model.safetensors", original)
+    assert len(done.dropped) >= len(original) - 1
 
 
 def test_of_two_forms_one_is_taken_and_the_other_named(
