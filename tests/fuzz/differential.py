@@ -140,14 +140,8 @@ def missed(theirs: Seen, mine: Seen) -> str:
 def _alike(name: Name, there: set[Name]) -> bool:
     """Whether a name is ours in other words: made at load time, or bytes that are not ASCII, which
     latin-1 reads otherwise (an ASCII name reads the same to all, so none can hide in them)."""
-    forms = {name}
-    if not (name[0].isascii() and name[1].isascii()):
-        forms.add((_as_utf8(name[0]), _as_utf8(name[1])))
-    return any(
-        (module in (COMPUTED, form[0])) and (attribute in (COMPUTED, form[1]))
-        for module, attribute in there
-        for form in forms
-    )
+    modules, attributes = ((COMPUTED, part, _as_utf8(part)) for part in name)
+    return any(module in modules and attribute in attributes for module, attribute in there)
 
 
 def _as_utf8(text: str) -> str:
@@ -313,12 +307,15 @@ def _resident() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def run(seed: str, cases: int, streams: float, tell: Callable[[str], None] = print) -> int:
-    """All cases, batch by batch; 0 if none failed. ``streams`` is the share of streams."""
+def run(
+    seed: str, cases: int, streams: float, tell: Callable[[str], None] = print, first: int = 0
+) -> int:
+    """All cases, batch by batch, from the ``first`` batch on; 0 if none failed. ``streams`` is the
+    share of streams."""
     context = multiprocessing.get_context("fork")
     totals: Counter[str] = Counter()
     began = told = time.monotonic()
-    for number in range(-(-cases // BATCH)):
+    for number in range(first, -(-cases // BATCH)):
         size = min(BATCH, cases - number * BATCH)
         receiver, sender = context.Pipe(duplex=False)
         child = context.Process(target=_child, args=(sender, f"{seed}/{number}", size, streams))
@@ -356,8 +353,15 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--streams", type=float, default=0.06, help="share of streams")
+    parser.add_argument(
+        "--first", type=int, default=0, help="batch to begin with, to take up a run"
+    )
     given = parser.parse_args()
-    return run(given.seed, given.cases, given.streams, lambda line: print(line, flush=True))
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    return run(given.seed, given.cases, given.streams, tell, given.first)
 
 
 if __name__ == "__main__":
