@@ -399,4 +399,5 @@ def _stray(collector: Collector, window: Source, start: int, at: int) -> int:
         collector.part(data, label, None)
     except FileError:
         return at + len(records.LOCAL)
-    return local.data + local.packed
+    # Not behind the data: a size that is too large would step over the next member.
+    return local.data

@@ -181,7 +181,9 @@ def directory(source: Source, offset: int, size: int, limit: int) -> Iterator[Ce
         )
         if magic != CENTRAL:
             raise FileError("zip.no_central_header", f"no directory entry at {offset}")
-        tail = source.read(offset + _CENTRAL.size, named + extended + commented)
+        offset += _CENTRAL.size
+        # Python makes do with what is left of a name or comment that is longer than the directory.
+        tail = source.read(offset, min(named + extended + commented, max(stop - offset, 0)))
         extra = tail[named : named + extended]
         wide = _zip64(extra, [unpacked, packed, header])
         count += 1
@@ -192,7 +194,7 @@ def directory(source: Source, offset: int, size: int, limit: int) -> Iterator[Ce
             tail[named + extended :], creator, attributes, wide != [unpacked, packed, header],
             extra, disk,
         )  # fmt: skip
-        offset += _CENTRAL.size + len(tail)
+        offset += len(tail)
 
 
 def descriptor_size(source: Source, entry: Central, after: int) -> int:

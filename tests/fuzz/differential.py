@@ -353,9 +353,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--streams", type=float, default=0.06, help="share of streams")
-    parser.add_argument(
-        "--first", type=int, default=0, help="batch to begin with, to take up a run"
-    )
+    parser.add_argument("--first", type=int, default=0, help="batch to take a run up at")
     given = parser.parse_args()
 
     def tell(line: str) -> None:

@@ -435,3 +435,22 @@ def test_a_packed_size_that_reaches_beyond_the_file_hides_nothing() -> None:
     found = read(raw)
     assert "os.system" in imports(found)
     assert "zip-broken-record" in rules(found)
+
+
+def test_a_name_longer_than_the_directory_hides_no_member() -> None:
+    # zipfile takes what is left of the name; torch refuses the file.
+    raw = bytearray(crafted([Record(b"archive/data.pkl", EVIL), Record(b"archive/last", b"x")]))
+    at = raw.rindex(b"PK\1\2") + 28
+    raw[at : at + 2] = b"\xff\xff"
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.read("archive/data.pkl") == EVIL
+    found = read(bytes(raw))
+    assert "os.system" in imports(found)
+    assert "zip-no-directory" not in rules(found)
+
+
+def test_a_member_without_a_directory_is_not_hidden_by_the_size_before_it() -> None:
+    first = Record(b"first", b"x", {"packed": 60, "size": 60})
+    raw = crafted([first, Record(b"archive/data.pkl", EVIL)])
+    found = read(raw[: raw.index(b"PK\1\2")])
+    assert "archive/data.pkl" in {trace.member for trace in found.traces}
