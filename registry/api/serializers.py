@@ -9,7 +9,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from registry import catalogue, policies, serving
+from registry import catalogue, lineage, policies, reports, serving
 from registry.models import (
     ApiToken,
     Artifact,
@@ -254,6 +254,28 @@ class ReinspectionOut(serializers.Serializer[Any]):
     )
 
 
+class KinOut(serializers.Serializer[Any]):
+    """Another file that shares something with the version's main one, and that the caller may know
+    of."""
+
+    component = serializers.CharField(help_text="Of this file; “file” for all of it.")
+    others_component = serializers.CharField(source="others", help_text="What it is there.")
+    relation = serializers.ChoiceField(choices=("identical", "similar", "close"))
+    share = serializers.FloatField(help_text="Of the numbers, how many lie in equal tensors.")
+    distance = serializers.FloatField(
+        allow_null=True, help_text="How far apart the values lie: 0 alike, 0.7 unrelated."
+    )
+    release = serializers.CharField(
+        allow_blank=True, help_text="The published file that the other is, by its digest."
+    )
+    stands_for = serializers.CharField(allow_blank=True, help_text="sd1.5, …")
+    artifact = serializers.IntegerField(source="artifact.pk")
+    name = serializers.CharField(source="artifact.name")
+    version = serializers.IntegerField(source="artifact.version_id")
+    version_name = serializers.CharField(source="artifact.version.name")
+    model = serializers.CharField(source="artifact.version.model.slug")
+
+
 class VersionOut(serializers.ModelSerializer[Version]):
     model = serializers.CharField(source="model.slug", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
@@ -263,6 +285,7 @@ class VersionOut(serializers.ModelSerializer[Version]):
     progress = serializers.SerializerMethodField()
     problem = serializers.SerializerMethodField(help_text="Why a person is needed, or null.")
     artifacts = serializers.SerializerMethodField()
+    lineage = serializers.SerializerMethodField()
     previews = serializers.SerializerMethodField()
     events = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
@@ -272,7 +295,8 @@ class VersionOut(serializers.ModelSerializer[Version]):
         fields = (
             "id", "name", "model", "stage", "stage_since", "progress", "problem", "kind", "base",
             "precision", "verdict", "safety", "reinspection", "notes", "trigger_words",
-            "created_by", "created_at", "published_at", "artifacts", "previews", "events", "url",
+            "created_by", "created_at", "published_at", "artifacts", "lineage", "previews",
+            "events", "url",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -312,6 +336,12 @@ class VersionOut(serializers.ModelSerializer[Version]):
     def get_artifacts(self, version: Version) -> Any:
         files = Artifact.objects.filter(version=version).select_related("blob", "version")
         return ArtifactOut(files, many=True, context=self.context).data
+
+    @extend_schema_field(KinOut(many=True))
+    def get_lineage(self, version: Version) -> Any:
+        main = reports.main_file(version.artifacts.select_related("blob"))
+        kin = lineage.of(main, _user(self)) if main else ()
+        return KinOut(kin, many=True).data
 
     @extend_schema_field(PreviewOut(many=True))
     def get_previews(self, version: Version) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from registry import lifecycle, notices, reports, serving
+from registry import lifecycle, lineage, notices, reports, serving
 from registry.models import Artifact, Blob, Report, User, Version
 from registry.pipeline import places, runs
 from registry.states import EventKind, Stage
@@ -70,6 +70,7 @@ def accept(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Change | 
         return None
     was, fit = locked.verdict, serving.is_fit(locked)
     report = reports.store(locked, data, seconds=seconds)
+    lineage.learn_after(blob.digest)
     blob.refresh_from_db()
     if not was or locked.policy != report.policy:
         return None

@@ -9,7 +9,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from registry import blobs, engine, notices, sign_in
+from registry import blobs, engine, lineage, notices, sign_in
 from registry.errors import EngineError
 from registry.pipeline import places, reinspection, runs
 
@@ -75,5 +75,6 @@ def _keep_house() -> None:
     sign_in.forget()
     notices.forget()
     mended = places.reconcile()
+    mended["lineage"] = lineage.catch_up()
     if collected or removed or any(mended.values()):
         log.info("housekeeping", blobs=collected, leftovers=removed, **mended)

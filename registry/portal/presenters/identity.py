@@ -34,8 +34,8 @@ class IdentityView:
     evidence: tuple[str, ...]
 
 
-def view(data: Mapping[str, Any] | None) -> IdentityView | None:
-    """None where no report says anything yet."""
+def view(data: Mapping[str, Any] | None, *, release: str = "") -> IdentityView | None:
+    """None where no report says anything yet. ``release``: what lineage knows its UNet to be."""
     if not data:
         return None
     components: Mapping[str, Mapping[str, Any]] = data.get("components") or {}
@@ -45,7 +45,7 @@ def view(data: Mapping[str, Any] | None) -> IdentityView | None:
         if part.get("state") == "absent"
     ]
     return IdentityView(
-        rows=tuple((label, visible(value)) for label, value in _rows(data) if value),
+        rows=tuple((label, visible(value)) for label, value in _rows(data, release) if value),
         parts=tuple(
             _part(name, part) for name, part in components.items() if part.get("state") != "absent"
         ),
@@ -60,12 +60,12 @@ def _strings(values: Any) -> tuple[str, ...]:
     return tuple(visible(str(value)) for value in values or ())
 
 
-def _rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _rows(data: Mapping[str, Any], release: str) -> list[tuple[str, str]]:
     variant = str(data.get("variant") or "").replace("-", " ")
     return [
         ("Kind", words.kind(str(data.get("kind") or "unknown"))),
         ("Base", words.base(data.get("base")) or "not known from the file"),
-        ("Could be", ", ".join(words.base(word) for word in data.get("candidates") or ())),
+        *_releases(data, release),
         ("Variant", variant),
         ("Predicts", words.PREDICTIONS.get(str(data.get("prediction")), "")),
         ("Precision", str(data.get("precision") or "")),
@@ -74,6 +74,16 @@ def _rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_embedding(data.get("embedding") or {}),
         *_hypernetwork(data.get("hypernetwork") or {}),
     ]
+
+
+def _releases(data: Mapping[str, Any], release: str) -> list[tuple[str, str]]:
+    """The published file that it is, or the one whose UNet it has, or what it could be."""
+    candidates = [words.base(word) for word in data.get("candidates") or ()]
+    if data.get("release"):
+        return [("Published as", str(data["release"])), ("Release", ", ".join(candidates))]
+    if release:
+        return [("UNet of", words.base(release))]
+    return [("Could be", ", ".join(candidates))]
 
 
 def _adapter(data: Mapping[str, Any]) -> list[tuple[str, str]]:

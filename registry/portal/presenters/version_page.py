@@ -9,12 +9,13 @@ from typing import Any
 from django.db.models import F
 from django.http import QueryDict
 
-from registry import catalogue, contents, reports
+from registry import catalogue, contents, lineage, reports
 from registry.catalogue import Visitor
 from registry.models import Artifact, Decision, Report, Review, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import again as again_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, tensors, words
+from registry.portal.presenters import lineage as lineage_view
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
 from registry.portal.presenters.words import Badge
@@ -41,6 +42,7 @@ class VersionPage:
     returned: Review | None
     #: What there is to say of its being inspected once more.
     again: again_view.Again | None
+    lineage: tuple[lineage_view.Line, ...]
     tensors: tensors.TensorsView | None
     #: It was inspected before tensors were listed.
     unlisted: bool
@@ -54,6 +56,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
     data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
     insider = _is_insider(user, version)
     decisions = tuple(version.reviews.select_related("reviewer")) if insider else ()
+    kin = lineage.of(main, user) if main else ()
     listed = tensors.view(artifacts, asked if asked is not None else QueryDict())
     return VersionPage(
         version=version,
@@ -67,13 +70,14 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         ),
         pending=tuple(a for a in artifacts if a.blob_id not in newest),
         files=files.rows(version, artifacts, user),
-        identity=identity.view(data.get("identity")),
+        identity=identity.view(data.get("identity"), release=lineage.release(kin)),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
         smoke=pictures.view(version),
         decisions=decisions,
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
         again=again_view.view(version, artifacts, insider=insider),
+        lineage=lineage_view.view(kin),
         tensors=listed,
         unlisted=listed is None and not all(contents.are_told(a.blob) for a in artifacts),
     )
