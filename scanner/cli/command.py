@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     # Told its name, argparse need not measure the terminal to make one up.
     commands = parser.add_subparsers(prog=parser.prog, metavar="COMMAND", required=True)
     _inspect(commands.add_parser("inspect", help="what files are, and whether they are safe"))
-    _convert(commands.add_parser("convert", help="write a file as safetensors"))
+    _convert(commands.add_parser("convert", help="write a file as safetensors, or anew as .pt"))
     _smoke(commands.add_parser("smoke", help="make a small picture with a model"))
     _explain(commands.add_parser("explain", help="show what loading a file would run"))
     _policy(commands.add_parser("policy", help="print the names that are known or dangerous"))
@@ -124,7 +124,8 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "target", type=Path, metavar="DST",
-        help="the .safetensors file to write (one that is there is replaced), or the folder",
+        help="the .safetensors file to write, or a .pt or .ckpt for tools that load nothing else "
+        "(one that is there is replaced); or the folder",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=("keep", "fp16", "bf16"), default="keep",

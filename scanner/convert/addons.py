@@ -7,6 +7,7 @@ Tools that load embeddings from safetensors expect ``emb_params`` (SD1, SD2) or 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from scanner.convert.options import Dropped
@@ -14,9 +15,9 @@ from scanner.convert.plan import Piece, Plan, dotted
 from scanner.tensors import Tensor, TensorTable
 
 EMB_PARAMS = "emb_params"
-_SDXL = ("clip_l", "clip_g")
+SDXL = ("clip_l", "clip_g")
 _A1111 = "string_to_param"
-_ANY = "*"  # WebUI's stand-in for whatever the file is called
+ANY = "*"  # WebUI's stand-in for whatever the file is called
 #: Widths of the text encoders that embeddings are made for.
 _WIDTHS = frozenset({768, 1024, 1280})
 _MOST_VECTORS = 128
@@ -34,7 +35,7 @@ def rename(plan: Plan, table: TensorTable) -> Plan:
 
 def _embedding(plan: Plan, table: TensorTable) -> Plan | None:
     names = {piece.name for piece in plan.pieces}
-    if names and names <= {EMB_PARAMS, *_SDXL}:
+    if names and names <= {EMB_PARAMS, *SDXL}:
         return plan
     learned = [
         (piece, token)
@@ -43,12 +44,12 @@ def _embedding(plan: Plan, table: TensorTable) -> Plan | None:
     ]
     if not learned:
         return None
-    if {token for _, token in learned} == set(_SDXL):
+    if {token for _, token in learned} == set(SDXL):
         return _only(plan, [replace(_rows(piece), name=token) for piece, token in learned])
     # As WebUI does: of several, the first is what the file is for.
     piece, token = learned[0]
     kept = _only(plan, [replace(_rows(piece), name=EMB_PARAMS)], but=piece)
-    return kept if token in ("", _ANY) else kept.with_metadata({"trigger_token": token})
+    return kept if token in ("", ANY) else kept.with_metadata({"trigger_token": token})
 
 
 def _only(plan: Plan, pieces: list[Piece], but: Piece | None = None) -> Plan:
@@ -62,7 +63,7 @@ def _token(tensor: Tensor, tensors: int) -> str | None:
     """What calls this embedding up, or None where nothing says that it is one."""
     if _A1111 in tensor.path[:-1]:
         return str(tensor.path[-1])
-    if tensor.name in _SDXL:
+    if tensor.name in SDXL:
         return tensor.name
     # A file of one small tensor under a plain word, as diffusers' trainers write it.
     plain = len(tensor.path) <= 1 and "." not in tensor.name
@@ -84,6 +85,12 @@ def _rows(piece: Piece) -> Piece:
     shape = (1, *tensor.shape)
     stride = (tensor.shape[0] * tensor.stride[0], *tensor.stride)
     return replace(piece, tensor=tensor._replace(shape=shape, stride=stride), shape=shape)
+
+
+def is_hypernetwork(names: Iterable[str]) -> bool:
+    """Whether tensors of these names are a hypernetwork's, in our layout for it."""
+    ways = [tuple(name.split(".", 2)) for name in names]
+    return bool(ways) and all(_place(way) for way in ways)
 
 
 def _hypernetwork(plan: Plan, table: TensorTable) -> Plan | None:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import scanner
 from scanner import reading, safety
-from scanner.convert import addons, leaves, originals, plan, prune, repair, writing
+from scanner.convert import addons, leaves, originals, plan, prune, rebuilt, repair, writing
 from scanner.convert.checksums import Verification
 from scanner.convert.layout import lay_out
-from scanner.convert.options import Dropped, Options
+from scanner.convert.options import Container, Dropped, Options
 from scanner.convert.plan import Piece, Plan
 from scanner.errors import EngineError, FileError, Refused
 from scanner.limits import MIB, Limits
@@ -51,12 +51,17 @@ class Sources(NamedTuple):
 def convert(sources: Sources, target: int, options: Options, limits: Limits, tell: Tell) -> Json:
     """Read, judge and convert the open files into the open file ``target``.
     Raises Refused, FileError or EngineError."""
-    whole = _decided(sources, options, limits)
+    source, whole = _decided(sources, options, limits)
+
+    def progress(done: int, total: int) -> None:
+        tell("convert", done, total)
+
     try:
         with Verification(whole.pieces):
-            written, kept = writing.write(
-                whole, target, lambda done, total: tell("convert", done, total)
-            )
+            if options.container is Container.TORCH:
+                written, kept = rebuilt.write(whole, target, options.name, progress)
+            else:
+                written, kept = writing.write(whole, target, progress)
     except OSError as error:
         raise _blamed(error) from error
     return {
@@ -64,22 +69,40 @@ def convert(sources: Sources, target: int, options: Options, limits: Limits, tel
         "dropped": [asdict(item) for item in written.dropped],
         "kept": list(kept),
         "weights": written.weights,
+        "changed": _is_changed(written, source),
     }
 
 
 def foresee(sources: Sources, options: Options, limits: Limits) -> Json:
     """What ``convert`` would write, found out without writing or reading a weight. A cast that
     does not fit comes out only when it is made. Raises what ``convert`` does."""
-    whole = _decided(sources, options, limits)
+    source, whole = _decided(sources, options, limits)
+    torch = options.container is Container.TORCH
     return {
         "dropped": [asdict(item) for item in whole.dropped],
         "weights": whole.weights,
         "tensors": len(whole.pieces),
-        "size": lay_out(whole).size,
+        "size": writing.size_of(whole) if torch else lay_out(whole).size,
+        "changed": _is_changed(whole, source),
     }
 
 
-def _decided(sources: Sources, options: Options, limits: Limits) -> Plan:
+def _is_changed(whole: Plan, source: Plan) -> bool:
+    """Whether any tensor's values, dtype or name is another than in the source."""
+    before = {piece.name: piece for piece in source.pieces}
+    if before.keys() != {piece.name for piece in whole.pieces}:
+        return True
+    return any(not _is_same(piece, before[piece.name]) for piece in whole.pieces)
+
+
+def _is_same(piece: Piece, before: Piece) -> bool:
+    if piece.values is None or piece.dtype != before.dtype:
+        return piece == before
+    return piece.values == b"".join(writing.in_order(before))
+
+
+def _decided(sources: Sources, options: Options, limits: Limits) -> tuple[Plan, Plan]:
+    """The source's plan, and what the options make of it."""
     source = _source(sources, limits)
     whole = planned(source, options)
     if sources.vae is not None:
@@ -87,7 +110,7 @@ def _decided(sources: Sources, options: Options, limits: Limits) -> Plan:
         whole = repair.swap_vae(whole, replacement.pieces)
     whole = writing.with_precision(whole, options.precision)
     _bound(whole, source)
-    return whole
+    return source, whole
 
 
 def _source(sources: Sources, limits: Limits) -> Plan:
@@ -167,24 +190,30 @@ def fingerprint(pieces: Iterable[Piece]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def inspect_again(target: int, limits: Limits, digest: bool, tell: Tell) -> Json:
+def inspect_again(target: int, limits: Limits, options: Options, tell: Tell) -> Json:
     """Read the result as if a stranger had sent it."""
     source = FileSource(target)
     read = reading.read(source, limits)
     verdict = safety.judge(read, limits).verdict
     table = read.table
-    if read.format is not Format.SAFETENSORS or verdict is not Verdict.CLEAN or table is None:
+    torch = options.container is Container.TORCH
+    expected = Format.TORCH_ZIP if torch else Format.SAFETENSORS
+    if read.format is not expected or verdict is not Verdict.CLEAN or table is None:
         raise EngineError("convert.unsound", f"the result reads as {read.format}, {verdict}")
+    pieces = [plan.piece(tensor, target) for tensor in table]
+    if torch:
+        # Under the names that a conversion of it would give them.
+        pieces = list(addons.rename(plan.of_table(table, target), table).pieces)
     sha256 = hashlib.sha256()
-    if digest:
+    if options.digest:
         done = 0
         for chunk in source.chunks():
             sha256.update(chunk)
             done += len(chunk)
             tell("digest", done, source.size)
     return {
-        "fingerprint": fingerprint(plan.piece(tensor, target) for tensor in table),
+        "fingerprint": fingerprint(pieces),
         "tensors": len(table),
         "size": source.size,
-        "sha256": sha256.hexdigest() if digest else None,
+        "sha256": sha256.hexdigest() if options.digest else None,
     }

@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from scanner import sandbox
 from scanner.convert import converting, folders
 from scanner.convert.converting import Part, Sources
 from scanner.convert.folders import Folder, FolderPart
-from scanner.convert.options import Conversion, Dropped, Options
+from scanner.convert.options import Container, Conversion, Dropped, Options
 from scanner.errors import EngineError, FileError, Refused
 from scanner.limits import DEFAULT, GIB, Limits
 from scanner.report import Json
@@ -31,11 +32,13 @@ def to_file(
     limits: Limits = DEFAULT,
     progress: Tell | None = None,
 ) -> Conversion:
-    """Convert ``source`` to the safetensors file ``target``, in jailed children; an existing
-    target is replaced. A folder is one model in several files (``folders.look``).
+    """Convert ``source`` to ``target``, a safetensors file or, where its name ends so, a torch file
+    that we write ourselves; in jailed children. An existing target is replaced. A folder
+    is one model in several files (``folders.look``).
 
     Raises Refused (``convert.refused`` for a malicious or unreadable source), FileError or
     EngineError, and then leaves no target and nothing half written."""
+    options = _for_target(options, target)
     with ExitStack() as stack:
         sources = _sources(stack, source, options)
         if target.exists() and target.samefile(source):
@@ -55,6 +58,7 @@ def foresee(
 ) -> Conversion:
     """What ``to_file`` would answer, with nothing written. Raises what it would raise of the
     source; whether the target can be written is not tried."""
+    options = _for_target(options, target)
     with ExitStack() as stack:
         sources = _sources(stack, source, options)
 
@@ -63,6 +67,10 @@ def foresee(
 
         told = _object(sandbox.run(work, limits=limits, descriptors=sources.descriptors))
     return _conversion(source, target, told, told)
+
+
+def _for_target(options: Options, target: Path) -> Options:
+    return replace(options, container=Container.of(target), name=target.stem)
 
 
 def _sources(stack: ExitStack, source: Path, options: Options) -> Sources:
@@ -95,7 +103,7 @@ def _check(
     """The result read again in another child, which must find the tensors that the first wrote."""
 
     def work(tell: Tell) -> Json:
-        return converting.inspect_again(written, limits, options.digest, tell)
+        return converting.inspect_again(written, limits, options, tell)
 
     checked = _object(sandbox.run(work, limits=limits, progress=progress, descriptors=[written]))
     if checked.get("fingerprint") != told.get("fingerprint"):
@@ -124,6 +132,7 @@ def _conversion(
         weights=str(weights) if weights else None,
         size=size if isinstance(size, int) else 0,
         sha256=str(sha256) if sha256 else None,
+        changed=told.get("changed") is not False,
     )
 
 

@@ -56,6 +56,29 @@ def runs(whole: Strided, source: Source, budget: int = BUDGET) -> Iterator[tuple
         yield from _runs_of(block, values, whole.shape, into)
 
 
+def in_order(whole: Strided, source: Source, budget: int = BUDGET) -> Iterator[bytes]:
+    """The tensor's bytes from the first to the last, for a target that cannot be written in any
+    other order."""
+    size = prod(whole.shape) * whole.item
+    if not size:
+        return
+    if size > budget and prod(whole.shape) > 1:
+        for half in _halves(whole, next(at for at, length in enumerate(whole.shape) if length > 1)):
+            yield from in_order(half, source, budget)
+        return
+    gathered = bytearray(size)
+    for position, data in runs(whole, source, budget):
+        gathered[position : position + len(data)] = data
+    yield bytes(gathered)
+
+
+def _halves(view: Strided, at: int) -> Iterator[Strided]:
+    length = view.shape[at]
+    for low, high in ((0, length // 2), (length // 2, length)):
+        shape = (*view.shape[:at], high - low, *view.shape[at + 1 :])
+        yield Strided(shape, view.stride, view.offset + low * view.stride[at], view.item)
+
+
 def _blocks(block: _Block, budget: int) -> Iterator[_Block]:
     view = block.view
     size = prod(view.shape) * view.item
@@ -63,12 +86,10 @@ def _blocks(block: _Block, budget: int) -> Iterator[_Block]:
         yield block
         return
     at = _where_to_cut(view, view.span > budget)
-    length = view.shape[at]
-    for low, high in ((0, length // 2), (length // 2, length)):
-        shape = (*view.shape[:at], high - low, *view.shape[at + 1 :])
-        offset = view.offset + low * view.stride[at]
-        starts = (*block.starts[:at], block.starts[at] + low, *block.starts[at + 1 :])
-        yield from _blocks(_Block(starts, Strided(shape, view.stride, offset, view.item)), budget)
+    first, second = _halves(view, at)
+    cut = (*block.starts[:at], block.starts[at] + first.shape[at], *block.starts[at + 1 :])
+    yield from _blocks(_Block(block.starts, first), budget)
+    yield from _blocks(_Block(cut, second), budget)
 
 
 def _where_to_cut(view: Strided, span_is_large: bool) -> int:

@@ -98,11 +98,31 @@ def _raw(piece: Piece) -> Iterator[tuple[int, bytes]]:
     if tensor.contiguous:
         # CHUNK is a multiple of every element's size.
         return _steps(tensor.storage.source.chunks(tensor.byte_offset, tensor.nbytes, CHUNK))
+    return gather.runs(_strided(piece), tensor.storage.source)
+
+
+def _strided(piece: Piece) -> gather.Strided:
+    tensor = piece.tensor
     item = DTYPE_BITS[tensor.dtype] // 8
     if not item:
         raise Refused("convert.dtype", f"{tensor.dtype} in strides: {tensor.name}")
-    whole = gather.Strided(tensor.shape, tensor.stride, tensor.offset, item)
-    return gather.runs(whole, tensor.storage.source)
+    return gather.Strided(tensor.shape, tensor.stride, tensor.offset, item)
+
+
+def in_order(piece: Piece) -> Iterator[bytes]:
+    """The piece's bytes from the first to the last, as ``write`` would write them."""
+    if piece.values is not None:
+        yield piece.values
+        return
+    for part in piece.sources:
+        tensor = part.tensor
+        if tensor.contiguous:
+            read = tensor.storage.source.chunks(tensor.byte_offset, tensor.nbytes, CHUNK)
+        else:
+            read = gather.in_order(_strided(part), tensor.storage.source)
+        for data in read:
+            swapped = casting.swap(data, tensor.dtype) if part.swapped else data
+            yield casting.cast(swapped, tensor.dtype, part.dtype)
 
 
 def with_precision(plan: Plan, precision: Precision) -> Plan:
@@ -136,14 +156,21 @@ def write(
     """Write the plan; the plan as it was written, and the names of tensors that a cast would have
     made infinite and that stayed as they are. Casts are tried while writing, since nearly every
     file passes; for one that does not, all are tried first and the writing starts again."""
+    return fitting(plan, target, lambda whole: _Writer(target, lay_out(whole), progress).write())
+
+
+def fitting(
+    plan: Plan, target: int, attempt: Callable[[Plan], None]
+) -> tuple[Plan, tuple[str, ...]]:
+    """What ``write`` does, whatever writes."""
     try:
-        _Writer(target, lay_out(plan), progress).write()
+        attempt(plan)
         return plan, ()
     except casting.Overflow:
         os.ftruncate(target, 0)
     kept = {piece.name for piece in plan.pieces if _is_cast(piece) and not fits(piece)}
     plan = plan.keeping(uncast(piece) if piece.name in kept else piece for piece in plan.pieces)
-    _Writer(target, lay_out(plan), progress).write()
+    attempt(plan)
     return plan, tuple(sorted(kept))
 
 

@@ -6,6 +6,7 @@ The pickle holds plain values and the few names that every loader allows, so tha
 
 from scanner.writer.arrays import Array, Tree
 from scanner.writer.hypernetworks import hypernetwork_tree
+from scanner.writer.opcodes import DTYPES
 from scanner.writer.torch_zip import write_torch_zip
 
-__all__ = ["Array", "Tree", "hypernetwork_tree", "write_torch_zip"]
+__all__ = ["DTYPES", "Array", "Tree", "hypernetwork_tree", "write_torch_zip"]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 
 from scanner.errors import FileError
-from scanner.tensors import TensorTable
 from scanner.writer.arrays import Array, Tree
 
 #: Metadata that a loader expects with its own type.
@@ -20,18 +19,20 @@ _TEXT = (
 )  # fmt: skip
 
 
-def hypernetwork_tree(table: TensorTable) -> Tree:
-    """``{dim: ({key: array}, {key: array}), "name": …}`` from tensors named ``{dim}.{0|1}.{key}``.
+def hypernetwork_tree(
+    arrays: Mapping[str, Array], metadata: Mapping[str, str]
+) -> dict[str | int, Tree]:
+    """``{dim: ({key: array}, {key: array}), "name": …}`` from arrays named ``{dim}.{0|1}.{key}``.
     ``FileError("writer.hypernetwork")`` when they are named otherwise."""
     nets: dict[int, tuple[dict[str | int, Tree], dict[str | int, Tree]]] = {}
-    for tensor in table:
-        dim, _, rest = tensor.name.partition(".")
+    for name, array in arrays.items():
+        dim, _, rest = name.partition(".")
         which, _, key = rest.partition(".")
         if not dim.isdecimal() or which not in ("0", "1") or not key:
-            raise FileError("writer.hypernetwork", f"{tensor.name} is no hypernetwork's tensor")
-        nets.setdefault(int(dim), ({}, {}))[int(which)][key] = Array.of_tensor(tensor)
+            raise FileError("writer.hypernetwork", f"{name} is no hypernetwork's tensor")
+        nets.setdefault(int(dim), ({}, {}))[int(which)][key] = array
     tree: dict[str | int, Tree] = {dim: nets[dim] for dim in sorted(nets)}
-    return {**tree, **_described(table.metadata)}
+    return {**tree, **_described(metadata)}
 
 
 def _described(metadata: Mapping[str, str]) -> dict[str | int, Tree]:

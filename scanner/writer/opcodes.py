@@ -15,6 +15,8 @@ _STORAGES: Mapping[str, str] = {
     "I64": "LongStorage", "I32": "IntStorage", "I16": "ShortStorage", "I8": "CharStorage",
     "U8": "ByteStorage", "BOOL": "BoolStorage",
 }  # fmt: skip
+#: Dtypes that a torch file can be written with.
+DTYPES = frozenset(_STORAGES)
 _DEPTH = 100
 _SMALL_TUPLES = {0: b")", 1: b"\x85", 2: b"\x86", 3: b"\x87"}
 

@@ -20,8 +20,7 @@ from scanner.convert import to_file
 from scanner.errors import EngineError, FileError
 from scanner.limits import DEFAULT, MIB
 from scanner.report import Tier, Verdict
-from scanner.source import BytesSource, FileSource
-from scanner.tensors import Storage, Tensor, TensorTable, contiguous_stride
+from scanner.source import FileSource
 from scanner.writer import Array, Tree, hypernetwork_tree, write_torch_zip
 
 _NUMPY = {
@@ -176,17 +175,11 @@ def test_a_tree_without_end_is_refused(tmp_path: Path) -> None:
         written(tmp_path, tree)
 
 
-def table(*names: str, metadata: dict[str, str] | None = None) -> TensorTable:
-    data = np.arange(6, dtype="<f4").tobytes()
-    storage = Storage("0", len(data), BytesSource(data))
-    tensors = [Tensor(name, "F32", (2, 3), contiguous_stride((2, 3)), storage) for name in names]
-    return TensorTable(tuple(tensors), metadata or {})
-
-
 def test_a_hypernetwork_gets_its_pairs_of_nets_back(tmp_path: Path) -> None:
     names = [f"{dim}.{net}.linear.0.weight" for dim in (640, 320) for net in (0, 1)]
     facts = {"layer_structure": "[1, 2, 1]", "activation_func": "relu", "name": "h", "step": "7"}
-    tree = loaded(written(tmp_path, hypernetwork_tree(table(*names, metadata=facts))))
+    arrays = {name: floats(2, 3) for name in names}
+    tree = loaded(written(tmp_path, hypernetwork_tree(arrays, facts)))
     assert isinstance(tree, dict)
     assert [key for key in tree if isinstance(key, int)] == [320, 640]
     assert isinstance(tree[320], tuple)
@@ -200,7 +193,7 @@ def test_a_hypernetwork_gets_its_pairs_of_nets_back(tmp_path: Path) -> None:
 
 def test_other_tensors_are_no_hypernetwork() -> None:
     with pytest.raises(FileError, match=r"writer\.hypernetwork"):
-        hypernetwork_tree(table("model.weight"))
+        hypernetwork_tree({"model.weight": floats(1)}, {})
 
 
 def test_an_open_file_can_be_the_target() -> None:
