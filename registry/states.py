@@ -76,6 +76,8 @@ class Visibility(TextChoices):
 class ArtifactRole(TextChoices):
     UPLOAD = "upload", "As uploaded"
     CONVERTED = "converted", "Converted"
+    VARIANT = "variant", "Variant"
+    REBUILT = "rebuilt", "Written anew as a torch file"
     CONFIG = "config", "Configuration"
     PREVIEW = "preview", "Preview"
 
@@ -116,6 +118,7 @@ class EventKind(TextChoices):
     EDITED = "edited", "Edited"
     PERSON = "person", "Person changed"
     AGAIN = "again", "Inspected again"
+    VARIANT = "variant", "Variant"
 
 
 class NoticeKind(TextChoices):

@@ -9,6 +9,7 @@ from registry.models.people import ApiToken, SignInAttempt, User
 from registry.models.reports import Policy, Report, SmokeTest
 from registry.models.reviews import Decision, Review
 from registry.models.runs import Reinspection, StepRun
+from registry.models.variants import Variant
 
 __all__ = [
     "ApiToken",
@@ -33,5 +34,6 @@ __all__ = [
     "Tag",
     "TensorList",
     "User",
+    "Variant",
     "Version",
 ]
