@@ -107,7 +107,42 @@ class Window(Source):
         return self.parent._pread(self.offset + offset, length)
 
 
-class InflatedSource(Source):
+class Sequential(Source):
+    """What can only be unpacked forwards, read as if it were not: a step back goes to a place
+    before it, and forward from there."""
+
+    #: Where ``_next`` goes on.
+    _at: int
+
+    @abstractmethod
+    def _seek(self, at: int) -> None:
+        """Go to a place that is not behind ``at``."""
+
+    @abstractmethod
+    def _next(self, limit: int) -> bytes:
+        """The next up to ``limit`` bytes, empty at the end."""
+
+    def _pread(self, offset: int, length: int) -> bytes:
+        if not self._near(offset):
+            self._seek(offset)
+        while self._at < offset:
+            if not self._next(min(CHUNK, offset - self._at)):
+                return b""
+        parts: list[bytes] = []
+        while length:
+            data = self._next(min(CHUNK, length))
+            if not data:
+                break
+            parts.append(data)
+            length -= len(data)
+        return b"".join(parts)
+
+    def _near(self, offset: int) -> bool:
+        """Whether ``offset`` is reached by going on."""
+        return offset >= self._at
+
+
+class InflatedSource(Sequential):
     """A raw-deflate stream read as if it were stored: forward reads are cheap, a step back
     starts over. Constant memory. ``size`` is what the container claims; a stream that ends
     early raises ``FileError("read.short")``."""
@@ -116,9 +151,9 @@ class InflatedSource(Source):
         self.packed = packed
         self.size = size
         self.file_offset = None
-        self._restart()
+        self._seek(0)
 
-    def _restart(self) -> None:
+    def _seek(self, at: int) -> None:
         self._inflater = zlib.decompressobj(-15)
         self._fed = 0
         self._at = 0
@@ -138,25 +173,10 @@ class InflatedSource(Source):
                 out = self._inflater.decompress(data, limit)
             except zlib.error as error:
                 # A reader may try again with less, and get what came before the break.
-                self._restart()
+                self._seek(0)
                 raise FileError("deflate.broken", str(error)) from error
             if out:
                 self._at += len(out)
                 return out
             if self._inflater.eof:
                 return b""
-
-    def _pread(self, offset: int, length: int) -> bytes:
-        if offset < self._at:
-            self._restart()
-        while self._at < offset:
-            if not self._next(min(CHUNK, offset - self._at)):
-                return b""
-        parts: list[bytes] = []
-        while length:
-            data = self._next(min(CHUNK, length))
-            if not data:
-                break
-            parts.append(data)
-            length -= len(data)
-        return b"".join(parts)

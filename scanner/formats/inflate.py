@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from scanner.errors import FileError, LimitExceeded
 from scanner.formats.zip_records import BZIP2, DEFLATED, LZMA, STORED
 from scanner.limits import Limits
-from scanner.source import CHUNK, BytesSource, InflatedSource, Source
+from scanner.source import CHUNK, BytesSource, InflatedSource, Sequential, Source
 
 #: Bytes that an LZMA stream may keep in memory to refer back to.
 _LARGEST_DICTIONARY = 64 << 20
@@ -171,7 +171,7 @@ class _Mark(NamedTuple):
     unpacker: _Unpacker
 
 
-class Unwrapped(Source):
+class Unwrapped(Sequential):
     """A packed file read as if it were not. Streams that follow one another are read as one, as
     Python's own readers do. It is unpacked once to learn its size; zlib's state is kept every
     16 MiB, so that a step back costs little, and memory stays constant."""
@@ -216,7 +216,11 @@ class Unwrapped(Source):
                     held = held if len(held) <= most else None
                 self._mark()
         except FileError as error:
-            if isinstance(error, LimitExceeded) or not self._at:
+            if isinstance(error, LimitExceeded):
+                raise
+            if held is not None:
+                held += self._before_break()
+            if not self._at:
                 raise
             self.broken = error.message
         self.size = self._at
@@ -224,6 +228,19 @@ class Unwrapped(Source):
         self.used = self._fed - len(self._unpacker.unused_data)
         self.held = None if held is None else _Held(held)
         self._seek(0)
+
+    def _before_break(self) -> bytes:
+        """What the last step unpacked before it failed, a wrong checksum being the last thing that
+        is read: a loader has it, too. So it is gone again in small steps."""
+        known = self._at
+        self._seek(known)
+        parts: list[bytes] = []
+        try:
+            while data := self._next(_SMALL_STEP):
+                parts.append(data)
+        except FileError:
+            pass
+        return b"".join(parts)[known - self._at :] if self._at > known else b""
 
     def _mark(self) -> None:
         if self._at - self._marks[-1].at >= _STRIDE and self._at_rest():
@@ -274,20 +291,8 @@ class Unwrapped(Source):
         self._fed, self._unpacker = start, self._wrapper.make()
         return True
 
-    def _pread(self, offset: int, length: int) -> bytes:
-        if offset < self._at or offset - self._at > _STRIDE:
-            self._seek(offset)
-        while self._at < offset:
-            if not self._next(min(CHUNK, offset - self._at)):
-                return b""
-        parts: list[bytes] = []
-        while length:
-            data = self._next(min(CHUNK, length))
-            if not data:
-                break
-            parts.append(data)
-            length -= len(data)
-        return b"".join(parts)
+    def _near(self, offset: int) -> bool:
+        return self._at <= offset <= self._at + _STRIDE
 
 
 def _copy(unpacker: _Unpacker) -> _Unpacker | None:

@@ -42,16 +42,22 @@ class Series:
         return max(run.peak for run in self.runs)
 
 
-def run(command: Sequence[str | Path], *, folder: Path | None = None) -> Run:
-    """Run a command to its end, its output thrown away. The kernel's own accounting, which covers
-    the children that it waited for; the peak is that of the largest one process."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [*map(str, command)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
+def run(
+    command: Sequence[str | Path], *, folder: Path | None = None, output: Path | None = None
+) -> Run:
+    """Run a command to its end, its output kept or thrown away, compiled bytecode used as a user's
+    would be. The kernel's own accounting, which covers the children that it waited for; the peak
+    is that of the largest one process."""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
+    with (output or Path(os.devnull)).open("wb") as sink:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*map(str, command)], cwd=folder, env=environment, stdout=sink,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
     # ru_maxrss counts KiB on Linux, and bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     cpu = usage.ru_utime + usage.ru_stime

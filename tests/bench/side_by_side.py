@@ -22,17 +22,18 @@ The other tools are installed into ``.venv-bench`` once, at the versions below.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.bench.runs import Run
+from tests.bench.runs import run as run_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv-bench"
@@ -48,15 +49,6 @@ MIB = 1 << 20
 MOST_SECONDS, MOST_BYTES = 2.0, 256_000_000
 
 OURS, PICKLESCAN, MODELSCAN, FICKLING = "Weighhouse", "picklescan", "modelscan", "fickling"
-
-
-class Run(NamedTuple):
-    """One process: seconds by the clock and of processors, peak bytes, exit status."""
-
-    seconds: float
-    cpu: float
-    peak: int
-    status: int
 
 
 class Score(NamedTuple):
@@ -94,19 +86,7 @@ def install() -> None:
 
 
 def measured(command: list[str], output: Path | None = None) -> Run:
-    """The process and those that it starts and waits for."""
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context((output or Path(os.devnull)).open("wb"))
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=sink, stderr=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    cpu = used.ru_utime + used.ru_stime
-    return Run(seconds, cpu, used.ru_maxrss * 1024, process.returncode)
+    return run_whole(command, folder=ROOT, output=output)
 
 
 def middle(runs: Iterable[Run]) -> Run:
