@@ -130,6 +130,7 @@ def create_model(
     summary: str = "",
     description: str = "",
     kind: str = Kind.UNKNOWN,
+    base: str = "",
     tags: Iterable[str] = (),
     licence: str = "",
     visibility: str = Visibility.TEAM,
@@ -143,12 +144,20 @@ def create_model(
         summary=summary,
         description=description,
         kind=kind,
+        base=base,
+        claimed_kind=_claim(kind),
+        claimed_base=base,
         licence=licence,
         visibility=visibility,
         owner=by,
     )
     set_tags(model, tags)
     return model
+
+
+def _claim(kind: str) -> str:
+    """What is held against the file: nobody claims that a kind is unknown."""
+    return "" if kind == Kind.UNKNOWN else kind
 
 
 def _check_model_name(name: str, *, owner: User, but: Model | None = None) -> None:
@@ -187,8 +196,8 @@ EDITABLE = ("name", "summary", "description", "licence", "visibility", "kind")
 
 @transaction.atomic
 def edit_model(model: Model, *, by: User, **changes: Any) -> None:
-    """Change fields named in ``EDITABLE``, ``tags``, ``shared_with`` or ``shared_with_teams``; the
-    owner or an admin."""
+    """Change fields named in ``EDITABLE``, ``base`` (what is claimed), ``tags``, ``shared_with`` or
+    ``shared_with_teams``; the owner or an admin."""
     if not may_edit(by, model):
         raise UserError("access.denied")
     data: dict[str, Any] = {"fields": sorted(changes)}
@@ -199,7 +208,15 @@ def edit_model(model: Model, *, by: User, **changes: Any) -> None:
             # Who may see it is worth more in a journal than that it was changed.
             data[field] = sorted(map(str, changes[field]))
             getattr(model, field).set(changes.pop(field))
-    _write(model, EDITABLE, changes, also=("updated_at",))
+    # Saved again as it was found, it is nobody's claim.
+    if changes.get("kind", model.kind) != model.kind:
+        model.claimed_kind = _claim(changes["kind"])
+    if "base" in changes:
+        model.claimed_base = changes.pop("base")
+        # What was found in a file stays.
+        model.base = model.base or model.claimed_base
+    claimed = ("base", "claimed_kind", "claimed_base")
+    _write(model, EDITABLE, changes, also=("updated_at", *claimed))
     if "visibility" in changes:
         data["visibility"] = model.visibility
     lifecycle.record(EventKind.EDITED, model=model, by=by, data=data)

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import parse_etags
 
-from registry import blobs, serving
+from registry import blobs, naming, serving
 from registry.errors import EngineError, UserError
 from registry.models import Artifact, Preview
 
@@ -44,9 +44,10 @@ class _Span:
 
 
 def respond(
-    request: HttpRequest, artifact: Artifact, *, evidence: bool = False
+    request: HttpRequest, artifact: Artifact, *, evidence: bool = False, name: str = ""
 ) -> HttpResponseBase:
-    """The artifact's bytes for GET and HEAD, whole or the one range that is asked for.
+    """The artifact's bytes for GET and HEAD, whole or the one range that is asked for, under
+    ``name`` if that is one of those that it may have.
 
     ``evidence`` reads from quarantine as well; the caller has called ``serving.evidence``.
     """
@@ -56,12 +57,12 @@ def respond(
     size = artifact.blob.size
     answered = _precondition(request, tag)
     if answered is not None:
-        return _with_headers(answered, artifact, tag)
+        return _with_headers(answered, artifact, tag, name)
     span = _asked_span(request, tag, size)
     if span is None:
         refused = HttpResponse(status=416)
         refused["Content-Range"] = f"bytes */{size}"
-        return _with_headers(refused, artifact, tag)
+        return _with_headers(refused, artifact, tag, name)
     response: HttpResponseBase
     if request.method == "HEAD":
         response = HttpResponse()
@@ -73,7 +74,7 @@ def respond(
         response = _body(_opened(artifact, evidence=evidence), span, size)
     if request.method == "GET" and not evidence and span.is_download(size):
         serving.count(artifact, request.user)
-    return _with_headers(response, artifact, tag)
+    return _with_headers(response, artifact, tag, name)
 
 
 def _ask_again(artifact: Artifact) -> None:
@@ -131,7 +132,9 @@ def _quoted(name: str) -> str:
     return re.sub(r'["\\\r\n]', "_", name)
 
 
-def _with_headers(response: HttpResponseBase, artifact: Artifact, tag: str) -> HttpResponseBase:
+def _with_headers(
+    response: HttpResponseBase, artifact: Artifact, tag: str, name: str
+) -> HttpResponseBase:
     response["ETag"] = tag
     response["Accept-Ranges"] = "bytes"
     # A version can be withdrawn at any time: ask again, even for bytes that are at hand.
@@ -139,7 +142,7 @@ def _with_headers(response: HttpResponseBase, artifact: Artifact, tag: str) -> H
     response["X-Content-Type-Options"] = "nosniff"
     if response.status_code in {200, 206}:
         response["Content-Type"] = "application/octet-stream"
-        response["Content-Disposition"] = disposition(serving.download_name(artifact))
+        response["Content-Disposition"] = disposition(naming.chosen(artifact, name))
         # Of the whole file, also beside a range of it (RFC 9530).
         digest = base64.b64encode(bytes.fromhex(artifact.blob_id)).decode()
         response["Repr-Digest"] = f"sha-256=:{digest}:"

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
-from registry import contents, policies
+from registry import contents, names, policies
 from registry.models import Artifact, Blob, BlobHash, Model, Report, Version
 from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
 from registry.states import ArtifactRole, Kind, Stage
@@ -83,6 +84,13 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=rank)
 
 
+def of_files(files: Iterable[Artifact]) -> dict[str, Report]:
+    """The report that counts, of each blob."""
+    digests = {artifact.blob_id for artifact in files}
+    found = Report.objects.filter(blob__in=digests, policy=F("blob__policy"))
+    return {report.blob_id: report for report in found}
+
+
 def main_file(files: Iterable[Artifact]) -> Artifact | None:
     """The largest upload: configs and embeddings ride along with a checkpoint."""
     uploads = [artifact for artifact in files if artifact.role == ArtifactRole.UPLOAD]
@@ -105,10 +113,22 @@ def describe(version: Version) -> None:
     # What the file itself says counts where the uploader said nothing.
     version.trigger_words = version.trigger_words or _trigger_words(identity)
     version.save(update_fields=["verdict", "kind", "base", "precision", "trigger_words"])
+    _name_embeddings(files)
     published = Version.objects.filter(model=version.model_id, stage=Stage.PUBLISHED)
     # What is on the shelf is not described by something that nobody has approved.
     if not published.exclude(pk=version.pk).exists():
         describe_model(version)
+
+
+def _name_embeddings(files: Iterable[Artifact]) -> None:
+    """Note by which word prompts call those files that are embeddings."""
+    by_blob = {artifact.blob_id: artifact for artifact in files}
+    kinds = Report.objects.filter(blob__in=by_blob, policy=F("blob__policy"))
+    for blob, kind in kinds.values_list("blob", "data__identity__kind"):
+        artifact = by_blob[blob]
+        word = names.prompt_word(artifact.name) if kind == Kind.EMBEDDING else ""
+        if artifact.prompt_word != word:
+            Artifact.objects.filter(pk=artifact.pk).update(prompt_word=word)
 
 
 def _trigger_words(identity: dict[str, Any]) -> list[str]:

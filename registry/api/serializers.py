@@ -9,7 +9,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from registry import catalogue, lineage, policies, reports, serving
+from registry import catalogue, lineage, naming, policies, reports, serving
 from registry.models import (
     ApiToken,
     Artifact,
@@ -23,7 +23,7 @@ from registry.models import (
 )
 from registry.models.catalogue import MOST_TRIGGER_WORDS
 from registry.pipeline import reinspection
-from registry.states import EventKind, Kind, RunState, Stage, Visibility
+from registry.states import ArtifactRole, EventKind, Kind, RunState, Stage, Visibility
 
 
 def _address(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:
@@ -88,6 +88,9 @@ class ModelIn(serializers.Serializer[Any]):
         max_length=catalogue.LONGEST_TEXT, required=False, allow_blank=True
     )
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    base = serializers.CharField(
+        max_length=32, required=False, allow_blank=True, help_text="sd1, sdxl, …; held against it."
+    )
     tags = serializers.ListField(
         child=serializers.CharField(max_length=40), max_length=catalogue.MOST_TAGS, required=False
     )
@@ -276,6 +279,35 @@ class KinOut(serializers.Serializer[Any]):
     model = serializers.CharField(source="artifact.version.model.slug")
 
 
+class ConflictOut(serializers.Serializer[Any]):
+    artifact = serializers.IntegerField()
+    # The contract's word; a serializer has an attribute of that name.
+    source = serializers.ChoiceField(choices=("name", "claim"))  # type: ignore[assignment]
+    about = serializers.CharField(help_text="kind, base, precision, …")
+    says = serializers.CharField()
+    message = serializers.CharField()
+
+
+class NameOut(serializers.Serializer[Any]):
+    artifact = serializers.IntegerField()
+    suggested = serializers.CharField(help_text="For `?name=` of its download.")
+
+
+class CollisionOut(serializers.Serializer[Any]):
+    """A published embedding that prompts call by the same word."""
+
+    artifact = serializers.IntegerField(source="pk")
+    name = serializers.CharField()
+    version = serializers.IntegerField(source="version_id")
+    model = serializers.CharField(source="version.model.slug")
+
+
+class NamingOut(serializers.Serializer[Any]):
+    conflicts = ConflictOut(many=True)
+    collisions = CollisionOut(many=True)
+    names = NameOut(many=True)
+
+
 class VersionOut(serializers.ModelSerializer[Version]):
     model = serializers.CharField(source="model.slug", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
@@ -285,6 +317,7 @@ class VersionOut(serializers.ModelSerializer[Version]):
     progress = serializers.SerializerMethodField()
     problem = serializers.SerializerMethodField(help_text="Why a person is needed, or null.")
     artifacts = serializers.SerializerMethodField()
+    naming = serializers.SerializerMethodField()
     lineage = serializers.SerializerMethodField()
     previews = serializers.SerializerMethodField()
     events = serializers.SerializerMethodField()
@@ -295,8 +328,8 @@ class VersionOut(serializers.ModelSerializer[Version]):
         fields = (
             "id", "name", "model", "stage", "stage_since", "progress", "problem", "kind", "base",
             "precision", "verdict", "safety", "reinspection", "notes", "trigger_words",
-            "created_by", "created_at", "published_at", "artifacts", "lineage", "previews",
-            "events", "url",
+            "created_by", "created_at", "published_at", "artifacts", "naming", "lineage",
+            "previews", "events", "url",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -336,6 +369,29 @@ class VersionOut(serializers.ModelSerializer[Version]):
     def get_artifacts(self, version: Version) -> Any:
         files = Artifact.objects.filter(version=version).select_related("blob", "version")
         return ArtifactOut(files, many=True, context=self.context).data
+
+    @extend_schema_field(NamingOut)
+    def get_naming(self, version: Version) -> Any:
+        files = list(version.artifacts.select_related("blob", "version__model"))
+        told = reports.of_files(files)
+        return {
+            "conflicts": [
+                {"artifact": file.pk, **conflict._asdict()}
+                for file in files
+                if file.role == ArtifactRole.UPLOAD and file.blob_id in told
+                for conflict in naming.conflicts(file, told[file.blob_id].data)
+            ],
+            "collisions": CollisionOut(
+                [other for file in files for other in naming.collisions(file, _user(self))],
+                many=True,
+            ).data,
+            "names": [
+                {"artifact": file.pk, "suggested": name}
+                for file in files
+                if file.blob_id in told
+                and (name := naming.suggested(file, told[file.blob_id].data))
+            ],
+        }
 
     @extend_schema_field(KinOut(many=True))
     def get_lineage(self, version: Version) -> Any:

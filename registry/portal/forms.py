@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from registry import catalogue, sign_in
 from registry.errors import UserError
 from registry.models import Model, User, Version
+from registry.portal.presenters import words
 from registry.states import Kind, Role, Scope, Visibility
 
 NEW = "new"
@@ -91,6 +92,14 @@ class PeopleField(WordsField):
         return list(found.values())
 
 
+_KINDS = [(kind.value, kind.label) for kind in Kind if kind is not Kind.UNKNOWN]
+#: What people say a model is for; others are left to the inspection.
+_BASES = [
+    (base, words.BASES[base])
+    for base in ("sd1", "sd2", "sdxl", "sdxl-refiner", "sd3", "sd3.5-medium", "sd3.5-large", "flux")
+]
+
+
 class EntryForm(forms.Form):
     """A model's entry in the catalogue."""
 
@@ -143,6 +152,12 @@ class UploadForm(forms.Form):
     model = forms.ChoiceField(label="Model")
     model_name = forms.CharField(max_length=120, required=False, label="Name of the new model")
     summary = forms.CharField(max_length=240, required=False, label="In a sentence")
+    kind = forms.ChoiceField(
+        choices=[("", "Let the inspection say"), *_KINDS], required=False, label="What it is"
+    )
+    base = forms.ChoiceField(
+        choices=[("", "Let the inspection say"), *_BASES], required=False, label="Made for"
+    )
     tags = WordsField(required=False, help_text="Separated by commas.")
     licence = forms.CharField(max_length=80, required=False)
     visibility = forms.ChoiceField(

@@ -6,13 +6,13 @@ from typing import cast
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from registry import catalogue, contents, downloads, reports, serving, tensors, uploads
+from registry import catalogue, contents, downloads, naming, reports, serving, tensors, uploads
 from registry.api.serializers import ArtifactOut, TensorsIn, TensorsOut
 from registry.api.views.base import Endpoint, errors, member, visitor
 from registry.downloads import PreviewSize
@@ -59,7 +59,9 @@ class ArtifactReport(Endpoint):
         report = artifact.blob.report()
         if report is None:
             raise UserError("report.pending")
-        return Response(reports.shown(report, name=artifact.name))
+        shown = reports.shown(report, name=artifact.name)
+        found = naming.conflicts(artifact, report.data)
+        return Response(shown | {"naming": {"conflicts": [item._asdict() for item in found]}})
 
 
 class ArtifactTensors(Endpoint):
@@ -105,11 +107,17 @@ class Download(Endpoint):
     @extend_schema(
         operation_id="artifacts_download",
         summary="The bytes: ETag, Range, If-Range",
+        parameters=[
+            OpenApiParameter(
+                "name", str, description="The version's `naming.names[].suggested`, to save it as."
+            )
+        ],
         responses={**_BYTES, **errors(404)},
     )
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         artifact = serving.authorise(visitor(request), pk)
-        return downloads.respond(request._request, artifact)
+        name = request.query_params.get("name", "")
+        return downloads.respond(request._request, artifact, name=name)
 
     @extend_schema(exclude=True)
     def head(self, request: Request, pk: int) -> HttpResponseBase:

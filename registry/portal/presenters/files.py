@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from registry import catalogue, serving
+from registry import catalogue, naming, serving
 from registry.catalogue import Visitor
-from registry.models import Artifact, User, Version
+from registry.models import Artifact, Report, User, Version
 from registry.portal.presenters import words
 from registry.portal.presenters.words import Badge
 from registry.states import ArtifactRole, Stage
@@ -26,15 +26,25 @@ class FileRow:
     may_remove: bool
     #: What was left out on conversion, and why.
     dropped: tuple[tuple[str, str], ...]
+    #: The community's words in its name, where that is another.
+    also_as: str
 
 
-def rows(version: Version, artifacts: Sequence[Artifact], user: Visitor) -> tuple[FileRow, ...]:
+def rows(
+    version: Version,
+    artifacts: Sequence[Artifact],
+    reports: Mapping[str, Report],
+    user: Visitor,
+) -> tuple[FileRow, ...]:
     may_remove = version.stage == Stage.DRAFT and catalogue.may_edit(user, version.model)
     reviewer = isinstance(user, User) and user.is_reviewer
-    return tuple(_row(artifact, reviewer, may_remove) for artifact in artifacts)
+    return tuple(
+        _row(artifact, reports.get(artifact.blob_id), reviewer, may_remove)
+        for artifact in artifacts
+    )
 
 
-def _row(artifact: Artifact, reviewer: bool, may_remove: bool) -> FileRow:
+def _row(artifact: Artifact, report: Report | None, reviewer: bool, may_remove: bool) -> FileRow:
     refusal = serving.refusal(artifact)
     draft = artifact.version.stage == Stage.DRAFT
     dropped = artifact.details.get("dropped") or []
@@ -47,6 +57,7 @@ def _row(artifact: Artifact, reviewer: bool, may_remove: bool) -> FileRow:
         may_take_evidence=reviewer and refusal is not None and not draft,
         may_remove=may_remove,
         dropped=tuple((words.visible(str(d["name"])), str(d.get("why") or "")) for d in dropped),
+        also_as=naming.suggested(artifact, report.data) if report and refusal is None else "",
     )
 
 

@@ -10,6 +10,16 @@ from registry.portal.presenters import words
 from registry.portal.presenters.words import visible
 
 _SHOWN_NAMES = 20
+#: Keys whose plain words would not do.
+_METADATA: Mapping[str, str] = {
+    "modelspec.license": "Licence",
+    "modelspec.merged_from": "Merged from",
+    "sd_merge_recipe": "Merge recipe",
+    "sd_merge_models": "Merged models",
+    "ss_sd_model_name": "Trained on",
+    "ss_network_dim": "Rank",
+    "ss_network_alpha": "Alpha",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,9 @@ class IdentityView:
     parts: tuple[Part, ...]
     absent: str
     trigger_words: tuple[str, ...]
+    suggested_tags: tuple[str, ...]
+    #: What the file says of itself: (key, text).
+    metadata: tuple[tuple[str, str], ...]
     conflicts: tuple[str, ...]
     evidence: tuple[str, ...]
 
@@ -51,9 +64,21 @@ def view(data: Mapping[str, Any] | None, *, release: str = "") -> IdentityView |
         ),
         absent=", ".join(absent),
         trigger_words=_strings(data.get("trigger_words")),
+        suggested_tags=_strings(data.get("suggested_tags")),
+        metadata=tuple(
+            (_label(str(key)), visible(str(value)))
+            for key, value in (data.get("metadata") or {}).items()
+        ),
         conflicts=_strings(data.get("conflicts")),
         evidence=_strings(data.get("evidence")),
     )
+
+
+def _label(key: str) -> str:
+    """``modelspec.merged_from`` → "Merged from", ``ss_network_dim`` → "Network dim"."""
+    known = _METADATA.get(key)
+    plain = key.removeprefix("modelspec.").removeprefix("ss_").replace("_", " ").strip()
+    return known or visible(plain[:1].upper() + plain[1:])
 
 
 def _strings(values: Any) -> tuple[str, ...]:
@@ -68,6 +93,7 @@ def _rows(data: Mapping[str, Any], release: str) -> list[tuple[str, str]]:
         *_releases(data, release),
         ("Variant", variant),
         ("Predicts", words.PREDICTIONS.get(str(data.get("prediction")), "")),
+        ("Good for", ", ".join(str(use) for use in data.get("uses") or ())),
         ("Precision", str(data.get("precision") or "")),
         ("EMA", words.EMA.get(str(data.get("ema")), "") if data.get("ema") != "none" else ""),
         *_adapter(data.get("adapter") or {}),

@@ -8,8 +8,9 @@ from typing import Any
 
 from registry.portal.presenters import words
 
-#: The bar's own width; a segment is at least one unit wide so that it can be seen.
-WIDTH = 1000
+#: The bar is measured in percent; a segment is wide enough to be seen.
+WIDTH = 100.0
+LEAST = 0.3
 #: A word in a row's name → its colour in the stylesheet, the first that fits.
 _TONES = (
     ("ema", "ema"),
@@ -23,6 +24,7 @@ _TONES = (
     ("embedding", "text"),
     ("hypernetwork", "unet"),
     ("optimi", "junk"),
+    ("loss", "junk"),
     ("junk", "junk"),
     ("unexplained", "junk"),
 )
@@ -30,7 +32,7 @@ _TONES = (
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """``x`` and ``width`` in the bar's units; ``share`` in percent of the file."""
+    """``x`` and ``width`` in percent of the bar; ``share`` of the file, in words."""
 
     what: str
     bytes: str
@@ -46,6 +48,8 @@ class LedgerBar:
     segments: tuple[Segment, ...]
     total: str
     summary: str
+    #: What is odd about the sizes, in sentences.
+    anomalies: tuple[str, ...]
     removable: str
     lossless_minimum: str
 
@@ -58,12 +62,14 @@ def view(data: Mapping[str, Any] | None, total: int) -> LedgerBar | None:
     unexplained = int(data.get("unexplained") or 0)
     if unexplained:
         rows.append(("Unexplained", unexplained, False))
-    rows = sorted((row for row in rows if row[1]), key=lambda row: -row[1])
+    # What stays first: what could go is one piece at the end of the bar.
+    rows = sorted((row for row in rows if row[1]), key=lambda row: (row[2], -row[1]))
     removable = int(data.get("removable") or 0)
     return LedgerBar(
         segments=_segments(rows, total),
         total=words.size(total),
         summary=words.visible(str(data.get("summary") or "")),
+        anomalies=tuple(words.visible(str(said)) for said in data.get("anomalies") or ()),
         removable=words.size(removable) if removable else "",
         lossless_minimum=words.size(int(data.get("lossless_minimum") or 0)),
     )
@@ -82,7 +88,7 @@ def _segments(rows: list[tuple[str, int, bool]], total: int) -> tuple[Segment, .
                 tone=_tone(what),
                 removable=removable,
                 x=round(x, 2),
-                width=round(max(width, 1.0), 2),
+                width=round(max(width, LEAST), 2),
             )
         )
         x += width

@@ -9,6 +9,7 @@ from django.db.models import F, QuerySet
 
 from registry import reports
 from registry.models import Preview, Report, Version
+from registry.portal.presenters import naming as naming_view
 from registry.portal.presenters import words
 from registry.portal.presenters.words import Badge
 from registry.states import ArtifactRole, Stage
@@ -27,6 +28,8 @@ class Row:
     version: Version
     badge: Badge
     why: str
+    #: What its files' names say that is not so, or is taken.
+    names: tuple[str, ...]
     pictures: tuple[Preview, ...]
 
 
@@ -59,11 +62,13 @@ def rows(versions: Iterable[Version]) -> tuple[Row, ...]:
     listed = list(versions)
     findings = _worst_findings(listed)
     newcomers = _newcomers(listed)
+    disputed = naming_view.of_versions(listed)
     return tuple(
         Row(
             version=version,
             badge=words.verdict(version.verdict),
             why=_why(version, findings.get(version.pk, ""), version.created_by_id in newcomers),
+            names=disputed.get(version.pk, ()),
             pictures=tuple(version.previews.all()[:3]),
         )
         for version in listed

@@ -65,7 +65,7 @@ class ReportView:
     sandbox: str
 
 
-_SHOWN_TENSORS = 12
+_SHOWN_TENSORS = 200
 _HASHES = (
     ("sha256", "SHA-256"),
     ("autov2", "AutoV2"),

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
 from django.http import QueryDict
 
 from registry import catalogue, contents, lineage, reports
 from registry.catalogue import Visitor
-from registry.models import Artifact, Decision, Report, Review, User, Version
+from registry.models import Artifact, Decision, Review, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import again as again_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, tensors, words
 from registry.portal.presenters import lineage as lineage_view
+from registry.portal.presenters import naming as naming_view
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
 from registry.portal.presenters.words import Badge
@@ -42,6 +42,7 @@ class VersionPage:
     returned: Review | None
     #: What there is to say of its being inspected once more.
     again: again_view.Again | None
+    naming: naming_view.NamingView | None
     lineage: tuple[lineage_view.Line, ...]
     tensors: tensors.TensorsView | None
     #: It was inspected before tensors were listed.
@@ -51,7 +52,7 @@ class VersionPage:
 def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> VersionPage:
     """``asked`` is what the address asks of the tensor browser."""
     artifacts = files_of(version)
-    newest = _reports(artifacts)
+    newest = reports.of_files(artifacts)
     main = reports.main_file(artifacts)
     data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
     insider = _is_insider(user, version)
@@ -69,7 +70,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
             report_view.view(a, newest[a.blob_id]) for a in artifacts if a.blob_id in newest
         ),
         pending=tuple(a for a in artifacts if a.blob_id not in newest),
-        files=files.rows(version, artifacts, user),
+        files=files.rows(version, artifacts, newest, user),
         identity=identity.view(data.get("identity"), release=lineage.release(kin)),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
         smoke=pictures.view(version),
@@ -77,6 +78,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
         again=again_view.view(version, artifacts, insider=insider),
+        naming=naming_view.view(artifacts, newest, user) if insider else None,
         lineage=lineage_view.view(kin),
         tensors=listed,
         unlisted=listed is None and not all(contents.are_told(a.blob) for a in artifacts),
@@ -113,10 +115,3 @@ def _is_insider(user: Visitor, version: Version) -> bool:
         or catalogue.may_edit(user, version.model)
         or version.created_by_id == user.pk
     )
-
-
-def _reports(artifacts: Sequence[Artifact]) -> dict[str, Report]:
-    """The report that counts, of each blob."""
-    digests = {artifact.blob_id for artifact in artifacts}
-    found = Report.objects.filter(blob__in=digests, policy=F("blob__policy"))
-    return {report.blob_id: report for report in found}

@@ -16,8 +16,8 @@ from registry.portal.access import everyone, person, reviewers
 @require_safe
 @everyone
 def download(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
-    """``name`` is for people and their tools; the number decides."""
-    return downloads.respond(request, serving.authorise(request.user, pk))
+    """The number decides which file it is; ``name``, which of its two names it has."""
+    return downloads.respond(request, serving.authorise(request.user, pk), name=name)
 
 
 @require_POST

@@ -117,7 +117,8 @@ def _draft(data: dict[str, Any], by: User) -> Version:
 def _model(data: dict[str, Any], by: User) -> Model:
     if data["model"] != NEW:
         return Model.objects.get(slug=data["model"])
-    extra = {"visibility": data["visibility"]} if data["visibility"] else {}
+    optional = ("visibility", "kind", "base")
+    extra = {field: data[field] for field in optional if data[field]}
     return catalogue.create_model(
         name=data["model_name"],
         by=by,

@@ -15,6 +15,7 @@ def test_the_bar_adds_up_to_its_width() -> None:
             "removable": 500,
             "lossless_minimum": 490,
             "summary": "x",
+            "anomalies": ["The VAE is in fp32."],
         },
         1000,
     )
@@ -22,12 +23,14 @@ def test_the_bar_adds_up_to_its_width() -> None:
     assert bar is not None
     assert sum(segment.width for segment in bar.segments) == ledger.WIDTH
     assert [segment.what for segment in bar.segments] == [
-        "EMA copy of the UNet",
         "UNet fp16",
         "VAE fp16",
         "Unexplained",
+        "EMA copy of the UNet",
     ]
-    assert [segment.tone for segment in bar.segments] == ["ema", "unet", "vae", "junk"]
+    assert [segment.tone for segment in bar.segments] == ["unet", "vae", "junk", "ema"]
+    assert [segment.removable for segment in bar.segments] == [False, False, False, True]
+    assert bar.anomalies == ("The VAE is in fp32.",)
 
 
 def test_a_row_of_a_few_bytes_can_still_be_seen() -> None:
@@ -36,7 +39,7 @@ def test_a_row_of_a_few_bytes_can_still_be_seen() -> None:
     bar = ledger.view({"rows": rows, "summary": ""}, 10**9 + 1)
 
     assert bar is not None
-    assert bar.segments[1].width >= 1
+    assert bar.segments[1].width == ledger.LEAST
     assert bar.segments[1].share == "under 1 %"
 
 
