@@ -145,6 +145,8 @@ WRAPPERS = (
 
 #: Unpacked bytes between two places from which reading can be taken up again.
 _STRIDE = 16 << 20
+#: Unpacked bytes at a time where a stream is about to break.
+_SMALL_STEP = 512
 #: No tensors pack so well: a file that does is not unpacked to its end.
 _BOMB_RATIO = 200
 #: Streams that cannot be taken up in the middle are held in memory, up to here.
@@ -234,13 +236,15 @@ class Unwrapped(Sequential):
         is read: a loader has it, too. So it is gone again in small steps."""
         known = self._at
         self._seek(known)
+        while self._at < known:
+            self._next(CHUNK)
         parts: list[bytes] = []
         try:
-            while data := self._next(_SMALL_STEP):
+            while data := self._next(_SMALL_STEP, 1):
                 parts.append(data)
         except FileError:
-            pass
-        return b"".join(parts)[known - self._at :] if self._at > known else b""
+            return b"".join(parts)
+        return b"".join(parts)
 
     def _mark(self) -> None:
         if self._at - self._marks[-1].at >= _STRIDE and self._at_rest():
@@ -258,15 +262,16 @@ class Unwrapped(Sequential):
         """Whether the unpacker has taken all that it was given."""
         return not self._unpacker.eof and getattr(self._unpacker, "needs_input", True)
 
-    def _next(self, most: int) -> bytes:
-        """The next bytes; empty at the end, and where the stream breaks after its beginning."""
+    def _next(self, most: int, fed: int = CHUNK) -> bytes:
+        """The next bytes, ``fed`` packed ones at a time; empty at the end, and where the stream
+        breaks after its beginning."""
         try:
             while True:
                 if self._unpacker.eof and not self._follow():
                     return b""
                 data = b""
                 if getattr(self._unpacker, "needs_input", True):
-                    data = self._source.peek(self._fed, CHUNK)
+                    data = self._source.peek(self._fed, fed)
                     self._fed += len(data)
                     if not data:
                         return b""

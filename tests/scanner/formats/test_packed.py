@@ -88,3 +88,20 @@ def test_what_follows_a_packed_file_is_looked_into() -> None:
     found = read(gzip.compress(HARMLESS) + EVIL)
     assert "bytes-left-over" in rules(found)
     assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(EVIL)[:-8] + bytes(8),
+        gzip.compress(HARMLESS) + gzip.compress(EVIL)[:-8] + bytes(8),
+        zlib.compress(EVIL)[:-4] + bytes(4),
+        # bzip2 gives a block whole, and compares its sum in the same step.
+        bz2.compress(EVIL + bytes(1000))[:-4] + bytes(4),
+    ],
+)
+def test_what_lies_before_a_wrong_checksum_is_read(packed: bytes) -> None:
+    """A loader has run it by the time it compares the sums."""
+    found = read(packed)
+    assert "os.system" in imports(found)
+    assert "compressed-broken" in rules(found)
