@@ -134,6 +134,9 @@ ANOMALIES: dict[str, Anomaly] = {
     "chat-template-code": Anomaly(
         _MALICIOUS, "A chat template reaches for Python's internals (CVE-2024-34359)."
     ),
+    "chat-template-loads": Anomaly(
+        _SUSPICIOUS, "A chat template asks for another file, which no model's needs."
+    ),
     "numpy-header": Anomaly(_UNREADABLE, "The numpy header cannot be read."),
     "numpy-size": Anomaly(_SUSPICIOUS, "The array's bytes are not as many as its shape says."),
     # compressed

@@ -107,7 +107,7 @@ def _scalar(key: str, value: str) -> Iterator[Remark]:
     elif key.startswith("py/") and key != "py/id":
         found = list(_target(key, value))
         yield from found or [Remark("config-unknown-target", "", f"{key}: {value}"[:200])]
-    elif "chat_template" in key:
+    elif "template" in key:
         yield from template(value, key)
     if "${" in value and _resolver().search(value):
         yield Remark("config-unknown-target", "It is computed at load time.", value[:200])
@@ -117,6 +117,8 @@ def template(text: str, key: str) -> Iterator[Remark]:
     place = templates.escape(text)
     if place is not None:
         yield Remark("chat-template-code", f"{key}.", place)
+    elif (place := templates.loading(text)) is not None:
+        yield Remark("chat-template-loads", f"{key}.", place)
 
 
 # -- JSON ----------------------------------------------------------------------------------------
@@ -142,12 +144,12 @@ def _json(value: object) -> Iterator[Remark]:
                 yield from _scalar(key, inner)
             elif key in _REMOTE or (key == "trust_remote_code" and inner is True):
                 yield Remark("config-remote-code", "", key)
-            elif "chat_template" in key:
+            elif "template" in key:
                 for text in _texts(inner):
                     yield from template(text, key)
             elif key.startswith("py/") and key not in ("py/id", "py/tuple", "py/set", "py/state"):
                 yield from _jsonpickle(key, inner)
-        if "_diffusers_version" in fields and "_class_name" in fields:
+        if "_class_name" in fields:
             yield from _pipeline(item)
         yield from _keras(fields)
 
@@ -167,10 +169,15 @@ def _jsonpickle(key: str, value: object) -> Iterator[Remark]:
 
 
 def _pipeline(item: Object) -> Iterator[Remark]:
-    """diffusers' index: each part's library and class, which it imports."""
+    """diffusers' index: each part's library and class, which it imports, whatever the index is
+    called. Other configurations have pairs of names, too: of those only what is dangerous counts.
+    """
+    fields = dict(item.pairs)
+    named = fields["_class_name"]
+    sure = isinstance(named, str) and named.endswith("Pipeline")
+    if not isinstance(named, str):
+        yield Remark("config-remote-code", "", "_class_name")
     for key, value in item.pairs:
-        if key == "_class_name" and not isinstance(value, str):
-            yield Remark("config-remote-code", "", key)
         if key.startswith("_") or not isinstance(value, list) or len(value) != 2:
             continue
         library, name = value
@@ -178,7 +185,7 @@ def _pipeline(item: Object) -> Iterator[Remark]:
             continue
         if _tier(f"{library}.{name}") is Tier.DANGEROUS:
             yield Remark("config-target", "", f"{key}: {library}.{name}"[:200])
-        else:
+        elif sure:
             yield Remark("config-remote-code", "", f"{key}: {library}.{name}"[:200])
 
 

@@ -7,7 +7,7 @@ from math import prod
 
 from scanner.errors import FileError, LimitExceeded
 from scanner.extents import Extent, Part
-from scanner.formats import templates
+from scanner.formats import configs
 from scanner.formats.collector import Collector
 from scanner.formats.contents import Contents, Place
 from scanner.report import Format
@@ -172,9 +172,8 @@ def _templates(header: _Header, collector: Collector) -> None:
     for key in header.repeated[: collector.place.limits.findings]:
         collector.note("gguf-duplicate-key", argument=key[:200])
     for key, value in header.templates:
-        place = templates.escape(value)
-        if place is not None:
-            collector.note("chat-template-code", f"{key}.", argument=place)
+        for remark in configs.template(value, key):
+            collector.note(remark.rule, remark.detail, argument=remark.argument)
 
 
 def _tensors(header: _Header, start: int, collector: Collector) -> list[Tensor]:

@@ -3,41 +3,95 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
-#: What a template is looked through for, in characters.
-_LONGEST = 1 << 20
+
+class _Patterns(NamedTuple):
+    opening: re.Pattern[str]
+    token: re.Pattern[str]
+    raw: re.Pattern[str]
+    raw_end: re.Pattern[str]
+    escape: re.Pattern[str]
+    loading: re.Pattern[str]
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], ...]:
-    # Names through which a template's sandbox is left; prose and roles have no such words.
-    anywhere = re.compile(
-        r"__\w+__|\b(?:cycler|joiner|namespace|lipsum|self|request|config)\s*\.\s*_|"
-        r"\|\s*attr\s*\(|\\x5f\\x5f|\b(?:popen|subprocess|importlib|os\.system)\b"
+def _patterns() -> _Patterns:
+    return _Patterns(
+        opening=re.compile(r"\{[{%#]"),
+        # As Jinja's own lexer: a closing sign within quotation marks or brackets closes nothing.
+        token=re.compile(
+            r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"|[^'\"%}\])(\[{]++|.", re.DOTALL
+        ),
+        raw=re.compile(r"\{%[-+]?\s*raw\s*-?%\}"),
+        raw_end=re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}"),
+        # Names through which a template's sandbox is left. Nor does a genuine one spell an
+        # underscore by its number or put two of them together from parts.
+        escape=re.compile(
+            r"__\w+__|\b(?:cycler|joiner|namespace|lipsum|self|request|config)\s*\.\s*_|"
+            r"\|\s*attr\b|\b(?:popen|subprocess|importlib|os\.system)\b|"
+            r"\\x5f|\\u005f|\\137|\\N\{|%c(?![a-z])|(['\"])(?:__\w*|\w*__)\1|"
+            r"(?<![\w\])])\[\s*['\"]_['\"]|=\s*['\"]_['\"]|['\"]_['\"]\s*(?:[*~+]|,\s*['\"]_['\"])|"
+            r"[*~+]\s*['\"]_['\"]|_['\"]\s*[+~]\s*['\"]_|"
+            r"\b(?:getattr|eval|exec|import_string|mro|func_globals|gi_frame|cr_frame)\s*[(\[.]"
+        ),
+        loading=re.compile(r"\{%[-+]?\s*(?:import|include|extends|from)\b"),
     )
-    # Between the signs of a template, no genuine one spells an underscore by its number, puts two
-    # of them together from parts, or asks for what only leads out.
-    inside = re.compile(
-        r"\\x5f|\\u005f|\\137|\\N\{|['\"]__['\"]|['\"]_['\"]\s*[*~+]|\|\s*attr\b|"
-        r"\b(?:getattr|eval|exec|import_string|mro|func_globals|gi_frame|cr_frame)\s*[(\[.]"
-    )
-    signs = re.compile(r"\{[{%](.*?)(?:\}\}|%\}|\Z)", re.DOTALL)
-    return anywhere, inside, signs
 
 
 def escape(template: str) -> str | None:
     """The place where the template leaves its sandbox, with a little around it; None if none."""
-    anywhere, inside, signs = _patterns()
-    match = anywhere.search(template, 0, _LONGEST)
-    if match is None:
-        for part in signs.finditer(template, 0, _LONGEST):
-            match = inside.search(template, part.start(1), part.end(1))
-            if match is not None:
-                break
+    for part in _parts(template):
+        match = _patterns().escape.search(part)
+        if match is not None:
+            return part[max(match.start() - 60, 0) : match.end() + 60]
+    return None
+
+
+def loading(template: str) -> str | None:
+    """Where the template asks for another file; None if nowhere. A chat template has none."""
+    for part in _parts(template):
+        if _patterns().loading.match(part):
+            return part[:120]
+    return None
+
+
+def _parts(template: str) -> Iterator[str]:
+    """What stands between the signs of a template: the rest is text that nothing runs."""
+    patterns = _patterns()
+    at = 0
+    while (match := patterns.opening.search(template, at)) is not None:
+        start = match.start()
+        raw = patterns.raw.match(template, start)
+        if match[0] == "{#":
+            end = template.find("#}", match.end())
+            at = len(template) if end < 0 else end + 2
+        elif raw is not None:
+            closed = patterns.raw_end.search(template, raw.end())
+            at = len(template) if closed is None else closed.end()
         else:
-            return None
-    return template[max(match.start() - 60, 0) : match.end() + 60]
+            at = _end(template, match.end(), "}}" if match[0] == "{{" else "%}")
+            yield template[start:at]
+
+
+def _end(template: str, at: int, closing: str) -> int:
+    """Behind the sign that closes what stands at ``at``."""
+    token = _patterns().token
+    depth = 0
+    while at < len(template):
+        if not depth and template.startswith(closing, at):
+            return at + len(closing)
+        match = token.match(template, at)
+        assert match is not None
+        if match[0] in ("(", "[", "{"):
+            depth += 1
+        elif match[0] in (")", "]", "}"):
+            # One too many is an error to Jinja; what follows is looked through all the same.
+            depth = max(depth - 1, 0)
+        at = match.end()
+    return at
 
 
 def is_template(text: str) -> bool:

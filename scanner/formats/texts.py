@@ -15,6 +15,7 @@ _SAMPLE = 64 * 1024
 #: Longer texts are vocabularies; what they might call is looked for all the same.
 _LONGEST = 64 << 20
 _LONGEST_PROGRAM = 256 * 1024
+_JSON = configs.Remark("config", "JSON.", "")
 
 
 def plausible(source: Source) -> bool:
@@ -40,7 +41,8 @@ def read(source: Source, collector: Collector) -> None:
     remarks = configs.judge(text, collector.place.limits)
     for remark in remarks or ():
         collector.note(remark.rule, remark.detail, argument=remark.argument or None)
-    if templates.is_template(text):
+    # JSON's texts have been judged one by one: a vocabulary has every sign somewhere.
+    if _JSON not in (remarks or ()) and templates.is_template(text):
         for remark in configs.template(text, "template"):
             collector.note(remark.rule, remark.detail, argument=remark.argument)
     if _is_program(text):

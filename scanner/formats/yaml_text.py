@@ -14,6 +14,7 @@ from typing import NamedTuple
 from scanner.errors import FileError
 
 _MOST_TOKENS = 50_000
+_STANDARD = "tag:yaml.org,2002:"
 _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r",
     "e": "\x1b", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
@@ -34,6 +35,8 @@ class _Patterns:
         self.fold = re.compile(r"[ \t]*\n[ \t\n]*")
         self.name = re.compile(r"[\w-]+")
         self.tag = re.compile(r"!(?:<([^>\s]*)>|([^\s,\[\]{}]*))")
+        #: ``%TAG``: a short form for the beginnings of tags.
+        self.short = re.compile(r"%TAG +(!(?:[\w-]*!)?) +(\S+)[ \t]*(?:#.*)?")
         self.percent = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
         self.plain = re.compile(r"(?:[^\s:#]|:(?=\S)|(?<=\S)#|[ \t]+(?![#\s]))+")
         self.plain_in_flow = re.compile(
@@ -81,6 +84,8 @@ class _Lexer:
         #: Column of the first thing on the line that is no dash: a block scalar's parent.
         self.column: int | None = None
         self.start = True
+        #: What short forms stand for, in any of the documents.
+        self.handles = {"!": ["!"], "!!": [_STANDARD]}
 
     def refuse(self, why: str) -> FileError:
         return FileError("yaml.beyond", f"{why} on line {self.text.count(chr(10), 0, self.at) + 1}")
@@ -162,7 +167,10 @@ class _Lexer:
         if sign == "%":
             end = self.text.find("\n", self.at)
             directive = self.text[self.at : len(self.text) if end < 0 else end]
-            if not directive.startswith("%YAML "):
+            short = _patterns().short.fullmatch(directive)
+            if short is not None:
+                self.handles.setdefault(short[1], []).append(_decoded(short[2]))
+            elif not directive.startswith("%YAML "):
                 raise self.refuse("a directive")
             self.at += len(directive)
             return True
@@ -177,7 +185,8 @@ class _Lexer:
         if sign == "!":
             match = patterns.tag.match(self.text, self.at)
             assert match is not None
-            self._push("tag", len(match[0]), _written_out(match))
+            self.tokens += (_Token("tag", tag) for tag in self._written_out(match))
+            self.at += len(match[0])
         elif sign in "&*":
             match = patterns.name.match(self.text, self.at + 1)
             if match is None:
@@ -229,20 +238,19 @@ class _Lexer:
         self._new_line()
         self.tokens.append(_Token("scalar", "\n".join(lines).strip()))
 
+    def _written_out(self, match: re.Match[str]) -> list[str]:
+        """The tag without short forms: more than one where it is not certain which one holds."""
+        if match[1] is not None:
+            return [_decoded(match[1])]
+        name, mark, rest = match[2].partition("!")
+        handle, rest = (f"!{name}!", rest) if mark else ("!", name)
+        return [prefix + _decoded(rest) for prefix in self.handles.get(handle, [handle])]
+
     def _parent(self) -> int:
         """The column beyond which a block of text lies: that of its key, or of its dash."""
         if self.column is None or self.column == self.at - self.line:
             return self.text.rfind("-", self.line, self.at) - self.line
         return self.column
-
-
-def _written_out(match: re.Match[str]) -> str:
-    verbatim, short = match[1], match[2]
-    if verbatim is not None:
-        return _decoded(verbatim)
-    if short.startswith("!"):
-        return "tag:yaml.org,2002:" + _decoded(short[1:])
-    return "!" + _decoded(short)
 
 
 def _decoded(tag: str) -> str:

@@ -52,6 +52,12 @@ def verdict(data: bytes) -> Verdict:
         # A brace where a safetensors header would begin.
         b'{"abcd":{"_class_name": "X"}}',
         json.dumps({"act_fn": "silu", "_class_name": "UNet2DConditionModel"}).encode(),
+        # Pairs of names that are no library and class.
+        json.dumps(
+            {**INDEX, "_class_name": "UNet2DModel", "down_block_types": ["DownBlock2D", "UpBlock"]}
+        ).encode(),
+        # A vocabulary has every sign somewhere, and none of them is a template.
+        json.dumps({"vocab": {"{{": 1, "__init__": 2, "subprocess": 3, "}}": 4}}).encode(),
         json.dumps({"description": "target: os.system", "sd version": "SD1"}).encode(),
         b'{"chat_template": "{% for m in messages %}{{ m.role }}{% endfor %}"}',
     ],
@@ -72,6 +78,9 @@ HOSTILE = [
     b"a: !!python/object/apply:os.system [touch marker]\n",
     b"!<tag:yaml.org,2002:python/object/apply:os.system> [touch marker]\n",
     b"a: !!python/name:os.system\n",
+    b"%TAG ! tag:yaml.org,2002:python/\n---\n- !name:os.system\n",
+    b"%TAG !e! tag:yaml.org,2002:python/ # note\n---\n- !e!name:os.system\n",
+    b"%TAG !! tag:x,2000:\n---\n- a\n...\n---\n- !!python/name:os.system\n",
     b"a: !!python/module:os\n",
     b"k: &k _target_\nx:\n  *k : os.system\n",
     b"v: &v os.system\nx: {_target_: *v}\n",
@@ -80,6 +89,7 @@ HOSTILE = [
     b"# note\xc2\x85_target_: os.system\n",
     b'{"py/reduce": [{"py/type": "os.system"}, {"py/tuple": ["touch marker"]}]}',
     json.dumps({**INDEX, "unet": ["os", "system"]}).encode(),
+    json.dumps({"_class_name": "X", "unet": ["os", "system"]}).encode(),
     # CVE-2024-3660, CVE-2025-1550
     b'{"class_name": "Lambda", "config": {"function": ["4wEAAAA", null, null]}}',
     b'{"module": "os", "class_name": "function", "config": "system"}',
@@ -104,10 +114,12 @@ def test_what_runs_code_is_malicious(data: bytes) -> None:
         ("config-unknown-target", b"x: ${eval:1+1}\n"),
         ("config-tag", b"a: !custom x\n"),
         ("config-tag", b"a: !!python/tuple [1]\n"),
-        ("config-unread", b"%TAG ! tag:yaml.org,2002:python/\n---\n- !name:os.system\n"),
+        ("config-unread", b"%WHAT x\n---\n- !!python/name:os.system\n"),
         ("config-unread", b"{'_target_': os.system, `"),
         ("config-remote-code", b'{"auto_map": {"AutoModel": "modeling_x.Model"}}'),
         ("config-remote-code", json.dumps({**INDEX, "unet": ["my_unet", "UNet"]}).encode()),
+        ("config-remote-code", b'{"_class_name": "MyPipeline", "unet": ["my_unet", "UNet"]}'),
+        ("config-remote-code", b'{"_class_name": ["repo", "pipeline.py"]}'),
         ("program-text", b"import os\nos.system('touch marker')\n"),
         ("program-text", b"#!/bin/sh\ntouch marker\n"),
     ],
