@@ -39,6 +39,9 @@ class Place(NamedTuple):
     member: str = ""
     depth: int = 0
     nested: Callable[[Source, Place], Contents] | None = None
+    #: A container around these bytes looks for zip members without a directory in them already.
+    #: Looking again at every depth would take a power of their number.
+    combed: bool = False
 
     def label(self, name: str) -> str:
         return f"{self.member}/{name}" if self.member else name

@@ -364,7 +364,7 @@ def _strays(collector: Collector, start: int, size: int) -> int:
     """Reads members by their local headers alone, in ``size`` bytes from ``start``."""
     found = at = 0
     window = collector.source.window(start, size)
-    while found < _STRAYS:
+    while found < _STRAYS and not collector.place.combed:
         at = _next_header(window, at)
         if at < 0:
             break
@@ -396,7 +396,8 @@ def _stray(collector: Collector, window: Source, start: int, at: int) -> int:
         )
         packed = window.window(local.data, size)
         data = inflate.in_memory(packed, local.method, collector.place.limits.pickle_bytes)
-        collector.part(data, label, None)
+        place = collector.place._replace(combed=True)
+        collector.absorb(place.read_nested(data, label))
     except FileError:
         return at + len(records.LOCAL)
     # Not behind the data: a size that is too large would step over the next member.

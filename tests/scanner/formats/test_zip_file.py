@@ -454,3 +454,12 @@ def test_a_member_without_a_directory_is_not_hidden_by_the_size_before_it() -> N
     raw = crafted([first, Record(b"archive/data.pkl", EVIL)])
     found = read(raw[: raw.index(b"PK\1\2")])
     assert "archive/data.pkl" in {trace.member for trace in found.traces}
+
+
+def test_members_without_a_directory_are_looked_for_once() -> None:
+    # Each of these headers has all that follows for its data. Read as files in turn, at every
+    # depth, they would be sixty-four to the power of four.
+    header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"x"
+    found = read(header * 64 + EVIL)
+    assert "os.system" in imports(found)
+    assert sum(finding.rule == "zip-hidden-member" for finding in found.findings) <= 64
