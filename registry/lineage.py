@@ -20,6 +20,7 @@ from registry.catalogue import Visitor
 from registry.contents import Values
 from registry.models import Artifact, Blob, Fingerprint, Likeness
 from registry.states import ArtifactRole, Stage
+from registry.tensors import ORDER
 
 #: With how many others a new fingerprint is compared, the newest first.
 CANDIDATES = 200
@@ -157,10 +158,16 @@ def of(artifact: Artifact, user: Visitor) -> tuple[Kin, ...]:
         _kin("file", "file", "identical", other) for other in _same_file(seen, blob=artifact.blob)
     ]
     own = artifact.blob.fingerprints.defer("packed").order_by("component")
-    by_component = {print_.component: _of_component(print_, seen) for print_ in own}
-    for component, found in _whole_vae(by_component).items():
-        kin += [replace(item, component=component) for item in found]
+    found = _whole_vae({print_.component: _of_component(print_, seen) for print_ in own})
+    for component in sorted(found, key=_rank):
+        kin += [replace(item, component=component) for item in found[component]]
     return tuple(kin)
+
+
+def _rank(component: str) -> tuple[int, str]:
+    """In the order in which people think of a model."""
+    whole = "vae" if component in _VAE else component
+    return (ORDER.index(whole) if whole in ORDER else len(ORDER)), component
 
 
 def _seen(artifact: Artifact, user: Visitor) -> QuerySet[Artifact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,11 @@ class IdentityView:
     evidence: tuple[str, ...]
 
 
-def view(data: Mapping[str, Any] | None, *, release: str = "") -> IdentityView | None:
-    """None where no report says anything yet. ``release``: what lineage knows its UNet to be."""
+def view(
+    data: Mapping[str, Any] | None, *, release: str = "", said: Collection[str] = ()
+) -> IdentityView | None:
+    """None where no report says anything yet. ``release``: what lineage knows its UNet to be;
+    ``said``: trigger words that the version has already."""
     if not data:
         return None
     components: Mapping[str, Mapping[str, Any]] = data.get("components") or {}
@@ -63,7 +66,7 @@ def view(data: Mapping[str, Any] | None, *, release: str = "") -> IdentityView |
             _part(name, part) for name, part in components.items() if part.get("state") != "absent"
         ),
         absent=", ".join(absent),
-        trigger_words=_strings(data.get("trigger_words")),
+        trigger_words=_strings(w for w in data.get("trigger_words") or () if w not in said),
         suggested_tags=_strings(data.get("suggested_tags")),
         metadata=tuple(
             (_label(str(key)), visible(str(value)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from registry.lineage import Kin
 from registry.portal.presenters import words
@@ -33,16 +33,23 @@ def view(kin: Iterable[Kin]) -> tuple[Line, ...]:
     return tuple(
         Line(
             words.COMPONENTS.get(component, "The whole file"),
-            tuple(_link(item, first=index == 0) for index, item in enumerate(found)),
+            _links(list(found)),
         )
         for component, found in groupby(kin, key=lambda item: item.component)
     )
 
 
-def _link(kin: Kin, *, first: bool) -> Link:
+def _links(kin: list[Kin]) -> tuple[Link, ...]:
+    leads = [_lead(item) for item in kin]
+    # What is said of the one before is not said again.
+    said = ["and" if lead == before else lead for before, lead in pairwise(["", *leads])]
+    return tuple(_link(item, lead) for item, lead in zip(kin, said, strict=True))
+
+
+def _link(kin: Kin, lead: str) -> Link:
     version = kin.artifact.version
     return Link(
-        lead=_lead(kin, first),
+        lead=lead,
         name=version.model.name,
         version=version.name,
         url=version.get_absolute_url(),
@@ -50,13 +57,11 @@ def _link(kin: Kin, *, first: bool) -> Link:
     )
 
 
-def _lead(kin: Kin, first: bool) -> str:
+def _lead(kin: Kin) -> str:
     if kin.relation == "similar":
         return f"{percent(kin.share)} identical to"
     if kin.relation == "close":
         return "close to"
-    if not first:
-        return "and"
     if kin.release:
         return f"unchanged {words.base(kin.stands_for) or kin.release}, as in"
     return "the same as" if kin.component == "file" else "identical to"

@@ -164,13 +164,17 @@ def _globals(found: Sequence[Mapping[str, Any]]) -> tuple[GlobalView, ...]:
     )
 
 
+def _issue(word: str) -> str:
+    return words.HEALTH_TITLES.get(word) or _TITLE.sub(" ", word).capitalize()
+
+
 def _health(issues: Sequence[Mapping[str, Any]] | None) -> tuple[HealthView, ...] | None:
     if issues is None:
         return None
     return tuple(
         HealthView(
             badge=words.HEALTH.get(str(issue.get("severity")), words.HEALTH["note"]),
-            issue=_TITLE.sub(" ", str(issue.get("issue") or "")).capitalize(),
+            issue=_issue(str(issue.get("issue") or "")),
             message=_text(issue.get("message")),
             tensors=tuple(_text(name) for name in (issue.get("tensors") or [])[:_SHOWN_TENSORS]),
             more=max(0, len(issue.get("tensors") or []) - _SHOWN_TENSORS),

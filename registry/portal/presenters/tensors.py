@@ -83,15 +83,18 @@ def view(artifacts: Sequence[Artifact], asked: QueryDict) -> TensorsView | None:
     rows = contents.tensors(chosen.blob_id)
     query = tensors.Query(**{field: _said(asked, name) for field, name in _FIELDS.items()})
     found, wrong = _found(rows, query)
+    components = tensors.components(rows)
+    # In a file without components there is nothing that the rest is "other" than.
+    labels = dict(words.OWNERS) | ({"other": "Weights"} if set(components) == {"other"} else {})
     page = Paginator(tensors.grouped(found), PAGE).get_page(asked.get("page"))
     kept = known[chosen.blob_id]
     return TensorsView(
         artifact=chosen,
         files=tuple(Choice(str(a.pk), a.name, a == chosen) for a in listed),
-        components=_choices(tensors.components(rows), query.component, words.OWNERS),
+        components=_choices(components, query.component, labels),
         dtypes=_choices(tensors.dtypes(rows), query.dtype, {}),
         query=query,
-        groups=tuple(_groups(page.object_list, found)),
+        groups=tuple(_groups(page.object_list, found, labels)),
         found=len(found),
         total=kept.total,
         left_out=kept.left_out,
@@ -122,11 +125,13 @@ def _choices(
     )
 
 
-def _groups(shown: Iterable[Tensor], found: Sequence[Tensor]) -> Iterable[Group]:
+def _groups(
+    shown: Iterable[Tensor], found: Sequence[Tensor], labels: Mapping[str, str]
+) -> Iterable[Group]:
     for component, rows in groupby(shown, key=lambda row: row.component):
         alike = [row.bytes for row in found if row.component == component]
         yield Group(
-            name=words.OWNERS.get(component, component),
+            name=labels.get(component, component),
             count=len(alike),
             size=words.size(sum(alike)),
             rows=tuple(_row(row) for row in rows),

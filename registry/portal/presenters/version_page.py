@@ -71,7 +71,9 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         ),
         pending=tuple(a for a in artifacts if a.blob_id not in newest),
         files=files.rows(version, artifacts, newest, user),
-        identity=identity.view(data.get("identity"), release=lineage.release(kin)),
+        identity=identity.view(
+            data.get("identity"), release=lineage.release(kin), said=version.trigger_words
+        ),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
         smoke=pictures.view(version),
         decisions=decisions,

@@ -56,6 +56,25 @@ HEALTH: Mapping[str, Badge] = {
     "warning": Badge("Warning", "warn", "triangle"),
     "error": Badge("Error", "bad", "cross"),
 }
+#: Issues whose word alone would not do for a heading.
+HEALTH_TITLES: Mapping[str, str] = {
+    "nan": "Not a number",
+    "infinite": "Infinite values",
+    "missing": "Missing tensors",
+    "misshapen": "Misshapen tensors",
+    "vae-damaged": "Damaged VAE",
+    "vae-fp16": "VAE overflows in fp16",
+    "position-ids": "Position ids",
+    "fp16-overflow": "Values beyond fp16",
+    "zero": "Nothing but noughts",
+    "constant": "One value throughout",
+    "no-vae": "No VAE",
+    "no-text-encoder": "No text encoder",
+    "ema": "EMA copy",
+    "fp16-in-fp32": "fp16, stored as fp32",
+    "bf16-in-fp32": "bf16, stored as fp32",
+    "duplicate": "Stored twice",
+}
 TIERS: Mapping[str, Badge] = {
     "known": Badge("Known good", "good", "check"),
     "unknown": Badge("Unknown", "warn", "triangle"),
