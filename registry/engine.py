@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -55,9 +55,19 @@ def inspect(
     return _call(arguments, progress, timeout, fine={0, 1})
 
 
-def convert(source: Path, target: Path, progress: Progress, *, timeout: float = 7_200) -> Answer:
-    """Write ``target`` as safetensors. Status 1 says that the source was refused, and why."""
-    arguments = ["convert", str(source), str(target), "--json", "--progress"]
+def convert(
+    source: Path,
+    target: Path,
+    progress: Progress,
+    *,
+    options: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+    timeout: float = 7_200,
+) -> Answer:
+    """Write ``target``, as safetensors or as its suffix says, with ``metadata`` in it. Status 1
+    says that the source was refused, and why."""
+    noted = [f"--metadata={key}={text}" for key, text in (metadata or {}).items()]
+    arguments = ["convert", str(source), str(target), *options, *noted, "--json", "--progress"]
     return _call(arguments, progress, timeout, fine={0, 1})
 
 

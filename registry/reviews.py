@@ -86,7 +86,8 @@ def confine_unpublished(version: Version) -> None:
         others = Artifact.objects.filter(
             blob_id=artifact.blob_id, version__stage=Stage.PUBLISHED
         ).exclude(version=version)
-        if not others.exists() and blobs.is_public(artifact.blob_id):
+        needed = any(map(serving.fit_to_publish, others.select_related("blob")))
+        if not needed and blobs.is_public(artifact.blob_id):
             blobs.confine(artifact.blob_id)
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from registry import blobs, catalogue, lifecycle
 from registry.catalogue import Visitor
 from registry.errors import UserError
 from registry.models import Artifact, Blob, Download, Model, User
-from registry.states import EventKind, Stage
+from registry.states import ArtifactRole, EventKind, Stage
 
 #: Containers that run code when they are loaded the usual way: never served as uploaded.
 PICKLE_FORMATS = frozenset(
     {"torch-zip", "torch-legacy", "torch-tar", "torchscript", "pickle", "numpy", "zip", "archive"}
 )
 CLEAN = "clean"
+#: The one container among them that we write ourselves.
+_OURS = "torch-zip"
 
 
 def refusal(artifact: Artifact) -> str | None:
@@ -23,7 +27,7 @@ def refusal(artifact: Artifact) -> str | None:
     blob = artifact.blob
     if artifact.version.stage == Stage.QUARANTINED:
         return "quarantined"
-    if blob.verdict != CLEAN or blob.format in PICKLE_FORMATS:
+    if not fit_to_publish(artifact):
         # An original in pickle form stays in quarantine even when its version is published.
         return "quarantined" if blob.verdict else "not_published"
     if artifact.version.stage != Stage.PUBLISHED:
@@ -33,18 +37,30 @@ def refusal(artifact: Artifact) -> str | None:
 
 def fit_to_publish(artifact: Artifact) -> bool:
     """Whether this artifact would be served once its version is published."""
-    return is_fit(artifact.blob)
+    blob = artifact.blob
+    if blob.verdict != CLEAN:
+        return False
+    return blob.format not in PICKLE_FORMATS or is_rebuilt(artifact)
+
+
+def is_rebuilt(artifact: Artifact) -> bool:
+    """Whether it is a torch file of our own writing. The very same bytes, uploaded by somebody, are
+    an upload like any other and stay in quarantine."""
+    return artifact.role == ArtifactRole.REBUILT and artifact.blob.format == _OURS
 
 
 def is_fit(blob: Blob) -> bool:
-    """Whether anybody may ever be handed these bytes."""
-    return blob.verdict == CLEAN and blob.format not in PICKLE_FORMATS
+    """Whether anybody may ever be handed these bytes, by one artifact or another."""
+    if blob.verdict != CLEAN or blob.format not in PICKLE_FORMATS:
+        return blob.verdict == CLEAN
+    return blob.format == _OURS and blob.artifacts.filter(role=ArtifactRole.REBUILT).exists()
 
 
 def published_digests() -> set[str]:
     """The blobs that some published version may serve."""
     served = Artifact.objects.filter(version__stage=Stage.PUBLISHED, blob__verdict=CLEAN)
-    fit = served.exclude(blob__format__in=PICKLE_FORMATS)
+    rebuilt = Q(role=ArtifactRole.REBUILT, blob__format=_OURS)
+    fit = served.filter(rebuilt | ~Q(blob__format__in=PICKLE_FORMATS))
     return set(fit.values_list("blob_id", flat=True))
 
 
@@ -101,5 +117,8 @@ def evidence(user: User, pk: int) -> Artifact:
 
 
 def download_name(artifact: Artifact) -> str:
-    """The file's name on the reader's disk; an embedding's is its prompt word, so as uploaded."""
+    """The file's name on the reader's disk. An embedding's or a hypernetwork's is a word of the
+    prompt: what we wrote anew goes by the name of what it was made from."""
+    if is_rebuilt(artifact) and artifact.derived_from is not None:
+        return PurePath(artifact.derived_from.name).stem + PurePath(artifact.name).suffix
     return artifact.name

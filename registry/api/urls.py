@@ -9,7 +9,16 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 # Registers what it tells drf-spectacular.
 from registry.api import schema  # noqa: F401
-from registry.api.views import account, artifacts, lookup, models, notices, policy, versions
+from registry.api.views import (
+    account,
+    artifacts,
+    lookup,
+    models,
+    notices,
+    policy,
+    variants,
+    versions,
+)
 
 
 class SizeConverter:
@@ -36,6 +45,8 @@ _ADDRESSES: tuple[tuple[str, Any, str], ...] = (
     ("versions/<int:pk>/changes", versions.Changes, "changes"),
     ("versions/<int:pk>/withdraw", versions.Withdraw, "withdraw"),
     ("versions/<int:pk>/retry", versions.Retry, "retry"),
+    ("versions/<int:pk>/variants", variants.VersionVariants, "variants"),
+    ("versions/<int:pk>/variants/<int:variant>", variants.VariantDetail, "variant"),
     ("artifacts/<int:pk>", artifacts.ArtifactDetail, "artifact"),
     ("artifacts/<int:pk>/report", artifacts.ArtifactReport, "report"),
     ("artifacts/<int:pk>/tensors", artifacts.ArtifactTensors, "tensors"),

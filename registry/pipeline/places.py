@@ -37,7 +37,7 @@ def _settle_one(digest: str) -> bool:
         if blob is None:
             return False
         published = Artifact.objects.filter(blob=blob, version__stage=Stage.PUBLISHED)
-        wanted = any(serving.fit_to_publish(artifact) for artifact in published[:1])
+        wanted = any(map(serving.fit_to_publish, published.select_related("blob")))
         try:
             if wanted == blobs.is_public(digest):
                 return False

@@ -7,20 +7,21 @@ A step may run twice, and may be cut off anywhere: what it writes on the way is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
 
-from registry import blobs, contents, engine, names, policies, reports, serving
+from registry import blobs, contents, engine, policies, reports, serving
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Preview, SmokeTest, Version
-from registry.pipeline import verdicts
-from registry.pipeline.intake import adopt, store_file
+from registry.pipeline import making, variants, verdicts
+from registry.pipeline.intake import store_file
 from registry.pipeline.runs import Outcome
-from registry.states import ArtifactRole, Stage, Step
+from registry.recipes import Recipe
+from registry.states import ArtifactRole, Kind, Stage, Step
 
 Beat = Callable[[int | None, str], None]
 
@@ -99,44 +100,46 @@ def _why(uploads: list[Artifact]) -> str:
 
 def convert(version: Version, beat: Beat) -> Outcome:
     """Write a safetensors file for every upload that is not a clean one already."""
-    uploads = [artifact for artifact in _uploads(version) if needs_conversion(artifact)]
-    made: list[tuple[Artifact, Blob, dict[str, Any]]] = []
-    refused: list[tuple[Artifact, dict[str, Any]]] = []
-    for index, artifact in enumerate(uploads):
-        if artifact.derived.exists():
+    wanted = [(artifact, role) for artifact in _uploads(version) for role in _conversions(artifact)]
+    made: list[tuple[Artifact, ArtifactRole, making.Made]] = []
+    refused: list[tuple[Artifact, making.Refused]] = []
+    for index, (artifact, role) in enumerate(wanted):
+        if artifact.derived.filter(role=role).exists():
             continue
-        progress = _part(beat, index, len(uploads))
-        with blobs.workspace() as folder, blobs.local_copy(artifact.blob_id, folder) as source:
-            target = folder / "converted.safetensors"
-            answer = engine.convert(source, target, progress)
-            if answer.status:
-                refused.append((artifact, answer.data.get("error") or {}))
-                continue
-            blob = _accept(target, artifact, progress)
-        made.append((artifact, blob, _details(answer.data)))
+        try:
+            result = making.make(artifact, _RECIPES[role], _part(beat, index, len(wanted)))
+        except making.Refused as error:
+            refused.append((artifact, error))
+        else:
+            made.append((artifact, role, result))
 
     def commit() -> None:
-        for artifact, blob, details in made:
-            _add_converted(artifact, blob, details)
-        for artifact, problem in refused:
+        for artifact, role, result in made:
+            # The engine's child may have been slower than a second one: the first result stands.
+            if not artifact.derived.filter(role=role).exists():
+                variants.keep(artifact, _RECIPES[role], result, role)
+        for artifact, error in refused:
+            problem = {"code": error.code, "message": error.message}
             artifact.details = {**artifact.details, "conversion": problem}
             artifact.save(update_fields=["details"])
 
-    note = " ".join(f"{a.name} was not converted: {p.get('message', '')}" for a, p in refused)
+    note = " ".join(f"{a.name} was not converted: {error.message}" for a, error in refused)
     return Outcome(stages=(Stage.CONVERTED,), note=note.strip(), commit=commit)
 
 
-def _accept(path: Path, artifact: Artifact, progress: engine.Progress) -> Blob:
-    """Take a converted file in. It is inspected like any stranger's file before it counts, and the
-    digest that names it is the inspection's."""
-    # Its values are the original's, whose fingerprints are known.
-    answer = engine.inspect(path, progress, extra=("tensors",))
-    verdict = answer.data["safety"]["verdict"]
-    if verdict != serving.CLEAN:
-        raise EngineError("convert.unclean", f"{artifact.name} came out {verdict}")
-    blob = adopt(path, answer.data["hashes"]["sha256"])
-    verdicts.accept(blob, answer.data, seconds=answer.seconds)
-    return blob
+#: What is made of uploads without anybody's asking.
+_RECIPES: Mapping[ArtifactRole, Recipe] = {
+    ArtifactRole.CONVERTED: Recipe(),
+    ArtifactRole.REBUILT: Recipe(torch=True),
+}
+
+
+def _conversions(artifact: Artifact) -> Iterator[ArtifactRole]:
+    if needs_conversion(artifact):
+        yield ArtifactRole.CONVERTED
+    # No tool loads a hypernetwork from safetensors.
+    if making.kind_of(artifact.blob) == Kind.HYPERNETWORK:
+        yield ArtifactRole.REBUILT
 
 
 def needs_conversion(artifact: Artifact) -> bool:
@@ -145,37 +148,6 @@ def needs_conversion(artifact: Artifact) -> bool:
     return blob.format in serving.PICKLE_FORMATS or (
         blob.format == "safetensors" and blob.verdict != serving.CLEAN
     )
-
-
-def _details(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: data[key] for key in ("tensors", "dropped", "notes") if key in data}
-
-
-def _add_converted(artifact: Artifact, blob: Blob, details: dict[str, Any]) -> None:
-    version = artifact.version
-    # The engine's child may have been slower than a second one: the first result stands.
-    if artifact.derived.exists():
-        return
-    Artifact.objects.create(
-        version=version,
-        blob=blob,
-        role=ArtifactRole.CONVERTED,
-        name=_converted_name(artifact),
-        derived_from=artifact,
-        details=details,
-    )
-
-
-def _converted_name(artifact: Artifact) -> str:
-    """``model.ckpt`` → ``model.safetensors``; an embedding's name is its prompt word and stays."""
-    stem = PurePath(artifact.name).stem or artifact.name
-    taken = set(artifact.version.artifacts.values_list("name", flat=True))
-    name = names.with_ending(stem, ".safetensors")
-    number = 1
-    while name in taken:
-        number += 1
-        name = names.with_ending(stem, f"-{number}.safetensors")
-    return names.checked(name)
 
 
 def smoke(version: Version, beat: Beat) -> Outcome:
@@ -211,9 +183,10 @@ def smoke(version: Version, beat: Beat) -> Outcome:
 
 def _to_smoke(version: Version) -> Artifact | None:
     """The largest file that would be served and that pictures can be made with."""
+    shown = version.artifacts.filter(role__in=[ArtifactRole.UPLOAD, ArtifactRole.CONVERTED])
     files = [
         artifact
-        for artifact in version.artifacts.select_related("blob")
+        for artifact in shown.select_related("blob")
         if serving.fit_to_publish(artifact) and artifact.blob.format == "safetensors"
     ]
     return max(files, key=lambda artifact: artifact.blob.size, default=None)

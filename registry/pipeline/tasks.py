@@ -7,7 +7,7 @@ from celery import shared_task
 
 from registry import mail as mails
 from registry.errors import EngineError, UserError
-from registry.pipeline import leases, reinspection, runs, steps
+from registry.pipeline import leases, reinspection, runs, steps, variants
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +50,12 @@ def reinspect(pk: int) -> None:
     """Inspect one stored file again, and ring for the next."""
     reinspection.work(pk, worker=leases.worker_name())
     reinspection.fill()
+
+
+@shared_task(name="weighhouse.variant")
+def make_variant(pk: int) -> None:
+    """Make one further file of a version."""
+    variants.work(pk, worker=leases.worker_name())
 
 
 @shared_task(name="weighhouse.mail")

@@ -1,0 +1,133 @@
+"""Making one file from another: the converter's word, and an inspection before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from registry import blobs, engine, names, serving
+from registry.errors import EngineError
+from registry.models import Artifact, Blob, Version
+from registry.pipeline import verdicts
+from registry.pipeline.intake import adopt
+from registry.recipes import Recipe
+from registry.states import ArtifactRole, Kind
+from scanner import naming
+
+#: What a conversion says of itself that is worth keeping.
+_DETAILS = ("tensors", "dropped", "notes", "kept", "weights")
+
+
+class Refused(Exception):
+    """The file cannot be made so, and trying again will not help. ``problem``: code, message."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        self.code = str(problem.get("code") or "convert.failed")
+        self.message = str(problem.get("message") or "")
+        super().__init__(f"{self.code}: {self.message}")
+
+
+class Made(NamedTuple):
+    """The new file in the store, inspected and clean; how it came to be, and what it is."""
+
+    blob: Blob
+    details: dict[str, Any]
+
+
+def make(
+    source: Artifact,
+    recipe: Recipe,
+    progress: engine.Progress,
+    *,
+    vae: str = "",
+    metadata: Mapping[str, str] | None = None,
+) -> Made:
+    """What ``recipe`` makes of ``source``; ``vae`` is the digest of another file. ``Refused`` or
+    ``EngineError``."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(blobs.workspace())
+        path = stack.enter_context(blobs.local_copy(source.blob_id, folder))
+        # The same file cannot lie there twice: its own VAE changes nothing.
+        if vae == source.blob_id:
+            raise Refused({"code": "variant.changes_nothing", "message": "the VAE is its own"})
+        options = list(recipe.arguments())
+        if vae:
+            options += ["--vae", str(stack.enter_context(blobs.local_copy(vae, folder)))]
+        # An embedding that does not name itself gets the target's name for its own.
+        stem = PurePath(names.with_ending(PurePath(source.name).stem, "")).name or "file"
+        target = folder / "made" / f"{stem}{recipe.suffix}"
+        target.parent.mkdir()
+        noted = {"weighhouse.source_sha256": source.blob_id, **(metadata or {})}
+        answer = engine.convert(path, target, progress, options=options, metadata=noted)
+        if answer.status:
+            raise Refused(answer.data.get("error") or {})
+        if not recipe.is_plain and not recipe.torch and answer.data.get("changed") is False:
+            raise Refused(
+                {"code": "variant.changes_nothing", "message": "the file is like that already"}
+            )
+        # Its values are the original's, whose fingerprints are known.
+        found = engine.inspect(target, progress, extra=("tensors",))
+        verdict = found.data["safety"]["verdict"]
+        if verdict != serving.CLEAN:
+            raise EngineError("convert.unclean", f"{source.name} came out {verdict}")
+        blob = adopt(target, found.data["hashes"]["sha256"])
+        verdicts.accept(blob, found.data, seconds=found.seconds)
+    blob.refresh_from_db()
+    return Made(blob, {key: answer.data[key] for key in _DETAILS if key in answer.data})
+
+
+def add(source: Artifact, made: Made, recipe: Recipe, role: ArtifactRole) -> Artifact:
+    """The artifact of what was made, under a name of its own. Called with the version locked."""
+    details = made.details if role is ArtifactRole.CONVERTED else {
+        **made.details, "made": recipe.to_json(), "said": recipe.said,
+    }  # fmt: skip
+    return Artifact.objects.create(
+        version=source.version,
+        blob=made.blob,
+        role=role,
+        name=free_name(source.version, _name(source, made.blob, recipe, role), role),
+        derived_from=source,
+        details=details,
+    )
+
+
+def _name(source: Artifact, blob: Blob, recipe: Recipe, role: ArtifactRole) -> str:
+    """``model.ckpt`` → ``model.safetensors``, a variant's with the words for what it holds. The
+    names of embeddings and hypernetworks are words of the prompt and stay."""
+    stem = PurePath(source.name).stem or source.name
+    kind = kind_of(blob)
+    if role is not ArtifactRole.VARIANT or kind in {Kind.EMBEDDING, Kind.HYPERNETWORK}:
+        return names.with_ending(stem, recipe.suffix)
+    report = blob.report()
+    found = (report.data.get("ledger") or {}).get("words") or [] if report else []
+    words = [str(word) for word in found]
+    if not words and recipe.precision != "keep":
+        # Only models have words of their own; an adapter has at least its precision.
+        words = [recipe.precision]
+    extra = ["bakedVAE"] if recipe.vae else []
+    extra += ["nonema"] if recipe.prune and recipe.weights == "raw" else []
+    told = [*words[:-1], *extra, *words[-1:]]
+    return naming.suggested(source.name, str(kind), told, recipe.suffix)
+
+
+def kind_of(blob: Blob) -> str:
+    """What the report that counts says it is."""
+    report = blob.report()
+    identity = (report.data.get("identity") or {}) if report else {}
+    return str(identity.get("kind") or Kind.UNKNOWN)
+
+
+def free_name(version: Version, wanted: str, role: ArtifactRole) -> str:
+    """``wanted``, or like it if the version has a file of that name."""
+    taken = set(version.artifacts.values_list("name", flat=True))
+    path = PurePath(wanted)
+    name, number = names.with_ending(path.stem, path.suffix), 1
+    if name in taken and role is ArtifactRole.REBUILT:
+        path = PurePath(f"{path.stem}-rebuilt{path.suffix}")
+        name = names.with_ending(path.stem, path.suffix)
+    while name in taken:
+        number += 1
+        name = names.with_ending(path.stem, f"-{number}{path.suffix}")
+    return names.checked(name)
