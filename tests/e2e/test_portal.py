@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from registry import notices, reports
-from registry.models import Reinspection, SmokeTest, StepRun, Version
+from registry.models import Model, Reinspection, SmokeTest, StepRun, Version
 from registry.pipeline import reinspection, runs
 from registry.states import Role, RunState, Stage, Step
 from tests.registry import making
@@ -67,11 +67,31 @@ def rich_version() -> Version:
                 {"issue": "nan", "severity": "error", "message": "Not finite.", "tensors": ["a"]}
             ],
             "ledger": {
-                "rows": [{"what": "UNet fp16", "bytes": file.blob.size}],
+                "rows": [
+                    {"what": "UNet fp16", "bytes": file.blob.size - 40},
+                    {"what": "EMA fp16", "bytes": 40, "removable": True},
+                ],
+                "removable": 40,
                 "summary": "All of it is UNet.",
+                "anomalies": ["It is smaller than any model."],
+                "words": ["pruned", "fp16"],
+            },
+            "identity": {
+                "kind": "checkpoint",
+                "base": "sdxl",
+                "uses": ["generating"],
+                "trigger_words": ["ink wash"],
+                "suggested_tags": ["crane"],
+                "metadata": {"sd_merge_recipe": "A * 0.5 + " + "B" * 300},
+                "conflicts": ["ss_network_dim is 8, but the ranks are 4."],
             },
         },
     )
+    making.listed(file)
+    Model.objects.filter(pk=version.model_id).update(claimed_kind="lora")
+    parent = making.in_stage(Stage.PUBLISHED, making.version(making.model(name="Parent")))
+    making.printed(parent.artifacts.get(), unet=[1.0, 2.0], vae_encoder=[3.0], vae_decoder=[4.0])
+    making.printed(file, unet=[1.0, 2.5], vae_encoder=[3.0], vae_decoder=[4.0])
     SmokeTest.objects.create(
         artifact=file,
         verdict="skipped",
@@ -151,6 +171,43 @@ def test_no_page_is_wider_than_its_window(browser_page: Page, site: str) -> None
             page.goto(site + address)
             beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert beyond <= 0, (address, width)
+
+
+def test_tensors_are_found_while_one_types(browser_page: Page, site: str) -> None:
+    page = browser_page
+    sign_in(page, site)
+    page.goto(site + rich_version().get_absolute_url())
+    browser = page.get_by_role("region", name="Tensors", exact=True)
+    expect(browser.get_by_text("251 tensors", exact=True)).to_be_visible()
+
+    page.get_by_label("Name", exact=True).press_sequentially("layer.24")
+    expect(browser.get_by_text("11 tensors of 251")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.get_by_label("Shape").fill("25, *")
+    expect(browser.get_by_text("1 tensor of 251")).to_be_visible()
+    expect(browser.get_by_text("layer.24.weight")).to_be_visible()
+
+    page.get_by_label("Name", exact=True).fill("")
+    page.get_by_label("Shape").fill("")
+    page.get_by_label("Component").select_option("unet")
+    browser.get_by_role("link", name="Next").click()
+    expect(browser.get_by_text("2 of 5")).to_be_visible()
+    expect(browser.get_by_text("layer.50.weight")).to_be_visible()
+    page.get_by_label("Shape").fill("wide")
+    expect(browser.get_by_role("alert")).to_contain_text("A shape is like")
+
+
+def test_tensors_are_found_without_a_script(browser: Browser, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, site)
+    page.goto(site + rich_version().get_absolute_url())
+    page.get_by_label("Name", exact=True).fill("layer.24")
+    page.get_by_label("Component").select_option("unet")
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_text("11 tensors of 251")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("layer.24")
+    context.close()
 
 
 def test_the_theme_is_remembered(browser_page: Page, site: str) -> None:
