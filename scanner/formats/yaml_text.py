@@ -209,7 +209,7 @@ class _Lexer:
             )
             if match is None:
                 raise self.refuse("a sign that fits nowhere")
-            self._push("scalar", len(match[0]), match[0])
+            self._push("scalar", len(match[0]), match[0].rstrip(" \t"))
 
     def _block(self) -> None:
         head = _patterns().head.match(self.text, self.at)

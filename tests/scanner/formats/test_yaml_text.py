@@ -43,7 +43,7 @@ pieces = st.sampled_from(
         ":", ":\n", "\n", "\n  ", "\n    ", "- ", "? ", "{", "}", "[", "]", ", ", "&a ", "*a",
         " *a ", "!!str ", "!x ", "|\n", ">-\n", "|2\n", "# ", " # note\n", "---\n", "...\n",
         "a", "b: 1\n",
-        "\x85", "\t", "\r\n", '"os.\\\n  system"', "<<: ", "~", '"', "'", "%TAG ! x:\n",
+        "\x85", "\t", "\r\n", '"os.\\\n  system"', "<<: ", "~", '"', "'", "%TAG ! x:\n", " ",
     ]
 )  # fmt: skip
 
@@ -51,6 +51,8 @@ pieces = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(pieces, max_size=14).map("".join))
 @example("_target_: os.system")
+@example("_target_ : os.system")
+@example("{_target_ : os.system , a : b }")
 @example("a: |\n_target_: os.system")
 @example("- a: |\n  _target_: os.system")
 @example("a:\n  |\n os.system\n_target_: b")
