@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -53,6 +53,10 @@ def keep(blob: Blob, data: Mapping[str, Any]) -> None:
 def are_told(blob: Blob) -> bool:
     """Whether the blob was inspected since tensors are listed."""
     return TensorList.objects.filter(blob=blob).exists()
+
+
+def are_all_told(digests: Collection[str]) -> bool:
+    return TensorList.objects.filter(blob__in=digests).count() == len(digests)
 
 
 def tensors(blob: Blob | str) -> tuple[Tensor, ...]:

@@ -47,14 +47,20 @@ def holders(prompt_words: Iterable[str]) -> QuerySet[Artifact]:
     )
 
 
-def collisions(artifact: Artifact, user: Visitor) -> tuple[Artifact, ...]:
-    """Published embeddings of other models with this one's prompt word, of those that ``user`` may
-    know of. Two of them in one folder, and a prompt means either."""
-    if not artifact.prompt_word:
-        return ()
+def collisions(files: Iterable[Artifact], user: Visitor) -> dict[Artifact, tuple[Artifact, ...]]:
+    """Published embeddings of other models with the prompt word of one of a version's ``files``,
+    of those that ``user`` may know of. Two of them in one folder, and a prompt means either."""
+    named = [artifact for artifact in files if artifact.prompt_word]
+    if not named:
+        return {}
     seen = catalogue.visible_versions(user).order_by().values("pk")
-    others = holders([artifact.prompt_word]).exclude(version__model=artifact.version.model_id)
-    return tuple(others.filter(version__in=seen)[:NAMED])
+    others = holders({artifact.prompt_word for artifact in named})
+    others = others.exclude(version__model=named[0].version.model_id).filter(version__in=seen)
+    found = {
+        artifact: tuple(other for other in others if other.prompt_word == artifact.prompt_word)
+        for artifact in named
+    }
+    return {artifact: taken[:NAMED] for artifact, taken in found.items() if taken}
 
 
 def suggested(artifact: Artifact, report: Mapping[str, Any]) -> str:

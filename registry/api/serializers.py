@@ -382,7 +382,7 @@ class VersionOut(serializers.ModelSerializer[Version]):
                 for conflict in naming.conflicts(file, told[file.blob_id].data)
             ],
             "collisions": CollisionOut(
-                [other for file in files for other in naming.collisions(file, _user(self))],
+                [o for found in naming.collisions(files, _user(self)).values() for o in found],
                 many=True,
             ).data,
             "names": [

@@ -95,7 +95,8 @@ def test_an_entry_that_is_saved_as_it_was_found_claims_nothing() -> None:
 )
 def test_prompt_words_collide_whatever_their_case_and_composition(mine: str, theirs: str) -> None:
     holder = embedding(theirs)
-    assert naming.collisions(embedding(mine, stage=Stage.IN_REVIEW), making.person()) == (holder,)
+    artifact = embedding(mine, stage=Stage.IN_REVIEW)
+    assert naming.collisions([artifact], making.person()) == {artifact: (holder,)}
 
 
 def test_only_published_embeddings_of_other_models_take_a_word() -> None:
@@ -107,14 +108,14 @@ def test_only_published_embeddings_of_other_models_take_a_word() -> None:
     again = making.artifact(version, name="word.pt")
     Artifact.objects.filter(pk=again.pk).update(prompt_word="word")
     again.refresh_from_db()
-    assert naming.collisions(again, making.person(Role.ADMIN)) == ()
+    assert naming.collisions([again], making.person(Role.ADMIN)) == {}
 
 
 def test_a_private_holder_is_told_to_nobody_who_may_not_see_it() -> None:
     holder = embedding("word.pt", making.model(visibility=Visibility.PRIVATE))
     mine = embedding("word.pt", stage=Stage.DRAFT)
-    assert naming.collisions(mine, mine.version.created_by) == ()
-    assert naming.collisions(mine, making.person(Role.REVIEWER)) == (holder,)
+    assert naming.collisions([mine], mine.version.created_by) == {}
+    assert naming.collisions([mine], making.person(Role.REVIEWER)) == {mine: (holder,)}
 
 
 def test_a_file_is_offered_under_the_communitys_words_too(member: Client) -> None:

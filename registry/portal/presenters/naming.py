@@ -42,8 +42,7 @@ def view(
     }
     taken = [
         Taken(file.name.rpartition(".")[0] or file.name, holders)
-        for file in uploads
-        if (holders := naming.collisions(file, user))
+        for file, holders in naming.collisions(uploads, user).items()
     ]
     return NamingView(tuple(said), tuple(taken)) if said or taken else None
 
