@@ -19,7 +19,8 @@ from registry.states import ArtifactRole, EventKind, Kind, RunState
 MOST = 12
 #: What can be written as a torch file, since there are tools that load nothing else.
 TORCH_KINDS = frozenset({Kind.HYPERNETWORK, Kind.EMBEDDING, Kind.VAE})
-_MODELS = frozenset({Kind.CHECKPOINT, Kind.UNET, Kind.UNKNOWN})
+#: What can be pruned, and given another VAE.
+MODELS = frozenset({Kind.CHECKPOINT, Kind.UNET, Kind.UNKNOWN})
 _OVER = (RunState.FAILED, RunState.CANCELLED)
 
 
@@ -89,10 +90,10 @@ def _check_sense(recipe: Recipe, kind: str) -> None:
         raise UserError("variant.nothing_asked")
     if recipe.torch and kind not in TORCH_KINDS:
         raise UserError("variant.torch_kind")
-    if recipe.vae and kind not in _MODELS:
+    if recipe.vae and kind not in MODELS:
         raise UserError("variant.vae", reason="only a checkpoint's VAE can be changed")
     of_a_model = recipe.prune or recipe.position_ids
-    if of_a_model and kind not in _MODELS and recipe.precision == "keep" and not recipe.torch:
+    if of_a_model and kind not in MODELS and recipe.precision == "keep" and not recipe.torch:
         raise UserError("variant.changes_nothing")
 
 

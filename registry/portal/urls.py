@@ -15,6 +15,7 @@ from registry.portal.views import (
     policy,
     review,
     uploads,
+    variants,
     versions,
 )
 
@@ -36,6 +37,8 @@ urlpatterns = [
     path(f"{_VERSION}delete/", versions.delete, name="delete-version"),
     path(f"{_VERSION}files/", uploads.add_files, name="add-files"),
     path(f"{_VERSION}files/<int:artifact>/remove/", versions.remove_file, name="remove-file"),
+    path(f"{_VERSION}variants/", variants.variants, name="variants"),
+    path(f"{_VERSION}variants/<int:variant>/remove/", variants.remove, name="remove-variant"),
     path(f"{_VERSION}<slug:action>/", versions.act, name="act"),
     path("upload/", uploads.upload, name="upload"),
     path("review/", review.queue, name="review"),

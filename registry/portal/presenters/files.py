@@ -62,6 +62,9 @@ def _row(artifact: Artifact, report: Report | None, reviewer: bool, may_remove: 
 
 
 def _role(artifact: Artifact, refusal: str | None) -> str:
+    if artifact.role in {ArtifactRole.VARIANT, ArtifactRole.REBUILT}:
+        said = str(artifact.details.get("said") or artifact.get_role_display())
+        return f"made here: {said}" + ("" if refusal is None else f", {_REFUSED[refusal]}")
     if artifact.role == ArtifactRole.CONVERTED:
         return "what people download" if refusal is None else "what people will download"
     if refusal is None:

@@ -10,6 +10,9 @@ from registry.portal.presenters import words
 from registry.states import EventKind, Stage
 
 
+_ABOUT_A_FILE = {EventKind.UPLOADED, EventKind.DELETED, EventKind.EVIDENCE, EventKind.VARIANT}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     at: datetime
@@ -27,7 +30,7 @@ def _line(event: Event) -> Line:
     note = event.note
     if event.kind == EventKind.MOVED:
         what = Stage(event.to).label if event.to in Stage.values else event.to
-    elif event.kind in {EventKind.UPLOADED, EventKind.DELETED, EventKind.EVIDENCE}:
+    elif event.kind in _ABOUT_A_FILE:
         what, note = f"{EventKind(event.kind).label}: {event.note}", ""
     else:
         what = EventKind(event.kind).label

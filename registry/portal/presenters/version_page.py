@@ -18,6 +18,7 @@ from registry.portal.presenters import lineage as lineage_view
 from registry.portal.presenters import naming as naming_view
 from registry.portal.presenters import rail as rail_view
 from registry.portal.presenters import report as report_view
+from registry.portal.presenters import variants as variants_view
 from registry.portal.presenters.words import Badge
 from registry.states import Kind, Stage
 
@@ -45,6 +46,7 @@ class VersionPage:
     naming: naming_view.NamingView | None
     lineage: tuple[lineage_view.Line, ...]
     tensors: tensors.TensorsView | None
+    variants: variants_view.VariantsView | None
     #: It was inspected before tensors were listed.
     unlisted: bool
 
@@ -83,7 +85,8 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         naming=naming_view.view(artifacts, newest, user) if insider else None,
         lineage=lineage_view.view(kin),
         tensors=listed,
-        unlisted=listed is None and not all(contents.are_told(a.blob) for a in artifacts),
+        variants=variants_view.view(version, artifacts, user),
+        unlisted=listed is None and not contents.are_all_told(newest),
     )
 
 
