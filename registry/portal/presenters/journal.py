@@ -9,7 +9,6 @@ from registry.models import Event, Version
 from registry.portal.presenters import words
 from registry.states import EventKind, Stage
 
-
 _ABOUT_A_FILE = {EventKind.UPLOADED, EventKind.DELETED, EventKind.EVIDENCE, EventKind.VARIANT}
 
 
