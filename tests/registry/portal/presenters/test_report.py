@@ -100,13 +100,13 @@ def test_long_lists_of_tensors_are_cut_and_counted() -> None:
         "issue": "nan",
         "severity": "error",
         "message": "x",
-        "tensors": [f"t{i}" for i in range(50)],
+        "tensors": [f"t{i}" for i in range(250)],
     }
 
     health = shown(health=[issue]).health
 
     assert health is not None
-    assert (len(health[0].tensors), health[0].more) == (12, 38)
+    assert (len(health[0].tensors), health[0].more) == (200, 50)
 
 
 def test_absent_hashes_are_left_out() -> None:
