@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from registry import contents
-from registry.models import TensorList, Version
+from registry.models import Artifact, TensorList, Version
 from registry.states import Stage
 from tests.registry import making
 
@@ -72,3 +74,20 @@ def test_a_file_of_an_earlier_inspection_says_when_they_come(
 ) -> None:
     TensorList.objects.all().delete()
     assert "after its next inspection" in member.get(version.get_absolute_url()).content.decode()
+
+
+def test_a_page_with_more_files_asks_no_more_questions(
+    version: Version, member: Client, django_assert_max_num_queries: Any
+) -> None:
+    address = version.get_absolute_url()
+    with django_assert_max_num_queries(60) as few:
+        member.get(address)
+    Version.objects.filter(pk=version.pk).update(stage=Stage.DRAFT)
+    version.refresh_from_db()
+    for number in range(5):
+        artifact = making.judged(making.artifact(version, name=f"more-{number}.safetensors"))
+        making.listed(artifact)
+        Artifact.objects.filter(pk=artifact.pk).update(prompt_word=f"more-{number}")
+    Version.objects.filter(pk=version.pk).update(stage=Stage.PUBLISHED)
+    with django_assert_max_num_queries(len(few.captured_queries) + 1):
+        member.get(address)
