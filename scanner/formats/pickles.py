@@ -17,8 +17,11 @@ from scanner.report import Tier
 from scanner.source import Source
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-#: Pickles in one stream; accelerate and joblib write a handful.
+#: Pickles in one stream that are kept; accelerate and joblib write a handful. Of those behind them
+#: only what somebody has to see is.
 MOST_IN_A_STREAM = 1_000
+#: What a pickle costs at least of the opcodes that one stream may have.
+_LEAST_COST = 32
 #: A trial reading of bytes that are probably no pickle may be short.
 _TRIAL_OPCODES = 50_000
 #: Places that are tried in one run of bytes, and the opcodes that all of them may take.
@@ -97,11 +100,12 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
     traces: list[Trace] = []
     at, opcodes = start, 0
     memo: dict[int, Value] = {}
-    while at < source.size and len(traces) < MOST_IN_A_STREAM:
+    while at < source.size and len(traces) < 2 * MOST_IN_A_STREAM:
         left = limits._replace(opcodes=max(limits.opcodes - opcodes, 1))
         trace = machine.trace(source, at, left, member=member)
         after = trace.memo
-        if memo and not is_torch_magic(traces[0]):
+        many = len(traces) >= MOST_IN_A_STREAM
+        if memo and not many and not is_torch_magic(traces[0]):
             carried = machine.trace(source, at, left, member=member, memo=memo)
             after = carried.memo
             if is_fatal(trace) and not is_fatal(carried):
@@ -111,12 +115,13 @@ def stream(source: Source, limits: Limits, member: str, start: int = 0) -> Strea
         meant = credible(trace) or names_objects(trace) or has_mark(source.peek(at, 2))
         if traces and not meant:
             break
-        traces.append(trace)
-        opcodes += trace.opcodes
+        if not many or trace.oddities or trace.extensions or _dangerous(trace):
+            traces.append(trace)
+        opcodes += max(trace.opcodes, _LEAST_COST)
         at = max(trace.end, at)
         if is_fatal(trace):
             break
-        memo = {**memo, **after}
+        memo = memo if many else {**memo, **after}
     return Stream(tuple(traces), at)
 
 

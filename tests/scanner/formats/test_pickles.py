@@ -67,3 +67,15 @@ def test_an_unpickler_that_reads_on_shifts_what_later_pickles_memoize() -> None:
     stream = pickles.stream(BytesSource(first + second + third), DEFAULT, "m")
     ways = [way for trace in stream.traces for way in (trace, *trace.alternates)]
     assert "os.system" in {str(use.target) for way in ways for use in way.imports}
+
+
+def test_behind_a_thousand_pickles_one_is_still_read() -> None:
+    stream = pickles.stream(BytesSource((proto(2) + b"N.") * 3_000 + EVIL), DEFAULT, "m")
+    assert len(stream.traces) < 1_100
+    assert "os.system" in {str(use.target) for trace in stream.traces for use in trace.imports}
+
+
+def test_a_stream_of_more_pickles_than_the_limit_allows_is_not_read_whole() -> None:
+    limits = DEFAULT._replace(opcodes=32 * 2_000)
+    stream = pickles.stream(BytesSource((proto(2) + b"N.") * 3_000), limits, "m")
+    assert stream.broken
