@@ -25,9 +25,11 @@ from scanner.tensors import Leaf
 _LONGEST_JSON = 64 << 20
 _LONGEST_YAML = 256 << 10
 #: Keys whose value a loader imports and calls.
-_CALLED = frozenset({"_target_", "_instantiator", "class_path", "_class_path"})
+_CALLED = frozenset({"_target_", "_component_", "_instantiator", "class_path", "_class_path"})
 _PYTHON_TAG = "tag:yaml.org,2002:python/"
 _MAKES = ("object/apply:", "object/new:", "object:", "name:", "module:")
+#: HyperPyYAML's, as SpeechBrain loads them.
+_HYPER = ("!apply:", "!new:", "!name:", "!module:")
 _REMOTE = frozenset({"auto_map", "custom_pipelines", "custom_pipeline"})
 _MOST_ITEMS = 10_000
 
@@ -48,7 +50,7 @@ def _dotted() -> re.Pattern[str]:
 @cache
 def _marked() -> re.Pattern[str]:
     return re.compile(
-        r"!!?python/|yaml\.org,2002:python|%TAG|\b_target_|\b_instantiator\b|\"py/\w+\"|"
+        r"!!?python/|yaml\.org,2002:python|%TAG|\b_target_|\b_component_\b|\b_instantiator\b|\"py/\w+\"|"
         r"^\s*(?:class_path|target)\s*:\s*['\"]?[\w]+(?:\.\w+)+",
         re.MULTILINE,
     )
@@ -97,6 +99,9 @@ def _tag(tag: str) -> Iterator[Remark]:
                 if _tier(probe) is Tier.DANGEROUS:
                     yield Remark("config-target", "", f"!!python/{kind}"[:200])
                     return
+    elif tag.startswith(_HYPER) and _tier(tag.split(":", 1)[1]) is Tier.DANGEROUS:
+        yield Remark("config-target", "", tag[:200])
+        return
     yield Remark("config-tag", "", tag[:200])
 
 
