@@ -71,6 +71,9 @@ def suggested(artifact: Artifact, report: Mapping[str, Any]) -> str:
     suffix = PurePath(artifact.name).suffix
     if not words or kind == Kind.EMBEDDING or artifact.blob.format in serving.PICKLE_FORMATS:
         return ""
+    if artifact.role == ArtifactRole.VARIANT:
+        # We named it, with the same words.
+        return ""
     name = naming.suggested(artifact.name, kind, map(str, words), suffix)
     too_long = len(name.encode()) > names.MAX_BYTES
     return "" if too_long or name == artifact.name else name

@@ -94,12 +94,14 @@ def add(source: Artifact, made: Made, recipe: Recipe, role: ArtifactRole) -> Art
 
 
 def _name(source: Artifact, blob: Blob, recipe: Recipe, role: ArtifactRole) -> str:
-    """``model.ckpt`` → ``model.safetensors``, a variant's with the words for what it holds. The
-    names of embeddings and hypernetworks are words of the prompt and stay."""
+    """``model.ckpt`` → ``model.safetensors``, a variant's with the words for what it holds."""
     stem = PurePath(source.name).stem or source.name
-    kind = kind_of(blob)
-    if role is not ArtifactRole.VARIANT or kind in {Kind.EMBEDDING, Kind.HYPERNETWORK}:
+    if role is not ArtifactRole.VARIANT:
         return names.with_ending(stem, recipe.suffix)
+    kind = kind_of(blob)
+    if kind in {Kind.EMBEDDING, Kind.HYPERNETWORK}:
+        # A word of the prompt: it is kept whole, and two that differ do not go by one.
+        return names.with_ending(stem, f"-{recipe.precision}{recipe.suffix}")
     report = blob.report()
     found = (report.data.get("ledger") or {}).get("words") or [] if report else []
     words = [str(word) for word in found]

@@ -334,6 +334,8 @@ def test_a_hypernetwork_gets_a_torch_file_of_our_own_that_is_served(
     assert serving.authorise(making.person(), file.pk) == file
     # The one that came is not, whoever wrote it.
     assert serving.refusal(version.artifacts.get(role=ArtifactRole.UPLOAD)) == "quarantined"
+    # A variant of it has a name of its own, with the prompt's word in it.
+    assert the_file(made(version, FP16)).name == "neon-fp16.safetensors"
     # It is what asking would make.
     row = variants.ask(version, Recipe(torch=True), by=version.created_by)
     assert (row.state, row.artifact) == (RunState.DONE, file)

@@ -69,14 +69,14 @@ def _ask(request: HttpRequest, version: Version) -> HttpResponse:
 
 
 def _followed(request: HttpRequest, version: Version) -> HttpResponse:
-    """How far they are, for the page's script: the card alone while something is under way, then
-    all of the page, for it has another file."""
+    """How far they are, for the page's script: the list alone while something is under way, for the
+    form beside it may be open; then all of the page, which has another file."""
     if not getattr(request, "htmx", False):
         return redirect(f"{version.get_absolute_url()}#variants")
     shown = presenter.view(version, files_of(version), request.user)
     if shown is not None and shown.under_way:
         context = {"variants": shown, "version": version}
-        return render(request, "portal/version/_variants.html", context)
+        return render(request, "portal/version/_variants_rows.html", context)
     page = version_page(version, request.user)
     response = render(request, "portal/version/_body.html", {"page": page})
     response["HX-Retarget"] = "#version"
