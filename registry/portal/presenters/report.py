@@ -61,6 +61,8 @@ class ReportView:
     globals: tuple[GlobalView, ...]
     decompiled: str
     health: tuple[HealthView, ...] | None
+    #: The file that this one was made from has the same health: it is not told twice.
+    like_original: bool
     hashes: tuple[tuple[str, str], ...]
     sandbox: str
 
@@ -78,7 +80,8 @@ _RANK = {"malicious": 0, "unreadable": 1, "suspicious": 2}
 _TIER_RANK = {"dangerous": 0, "unknown": 1, "known": 2}
 
 
-def view(artifact: Artifact, report: Report) -> ReportView:
+def view(artifact: Artifact, report: Report, original: Report | None = None) -> ReportView:
+    """``original``: the report on the file that this one was made from."""
     data: Mapping[str, Any] = report.data
     safety = data.get("safety") or {}
     findings = safety.get("findings") or []
@@ -94,6 +97,9 @@ def view(artifact: Artifact, report: Report) -> ReportView:
         globals=_globals(safety.get("globals") or []),
         decompiled=words.visible(safety.get("decompiled") or ""),
         health=_health(data.get("health")),
+        like_original=bool(data.get("health"))
+        and original is not None
+        and original.data.get("health") == data.get("health"),
         hashes=hashes(data.get("hashes") or {}),
         sandbox=", ".join(data.get("sandbox") or ()),
     )

@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from registry import catalogue, contents, lineage, reports
 from registry.catalogue import Visitor
-from registry.models import Artifact, Decision, Review, User, Version
+from registry.models import Artifact, Decision, Report, Review, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import again as again_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, tensors, words
@@ -55,6 +55,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
     """``asked`` is what the address asks of the tensor browser."""
     artifacts = files_of(version)
     newest = reports.of_files(artifacts)
+    by_pk = {artifact.pk: artifact for artifact in artifacts}
     main = reports.main_file(artifacts)
     data: Mapping[str, Any] = newest[main.blob_id].data if main and main.blob_id in newest else {}
     insider = _is_insider(user, version)
@@ -69,7 +70,9 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         rail=rail_view.rail(version),
         actions=action_view.actions(version, user),
         reports=tuple(
-            report_view.view(a, newest[a.blob_id]) for a in artifacts if a.blob_id in newest
+            report_view.view(a, newest[a.blob_id], _original(a, by_pk, newest))
+            for a in artifacts
+            if a.blob_id in newest
         ),
         pending=tuple(a for a in artifacts if a.blob_id not in newest),
         files=files.rows(version, artifacts, newest, user),
@@ -88,6 +91,13 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         variants=variants_view.view(version, artifacts, user),
         unlisted=listed is None and not contents.are_all_told(newest),
     )
+
+
+def _original(
+    artifact: Artifact, by_pk: Mapping[int, Artifact], newest: Mapping[str, Report]
+) -> Report | None:
+    source = by_pk.get(artifact.derived_from_id or 0)
+    return newest.get(source.blob_id) if source else None
 
 
 def files_of(version: Version) -> list[Artifact]:

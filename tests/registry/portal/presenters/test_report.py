@@ -111,3 +111,14 @@ def test_long_lists_of_tensors_are_cut_and_counted() -> None:
 
 def test_absent_hashes_are_left_out() -> None:
     assert [label for label, _ in shown().hashes] == ["SHA-256"]
+
+
+def test_what_a_conversion_kept_is_not_told_twice() -> None:
+    leftovers = {"issue": "ema", "severity": "note", "message": "x", "tensors": ["t"]}
+    original = shown(health=[leftovers]).artifact.blob.report()
+    assert original is not None
+    for health, alike in (([leftovers], True), ([], False), ([leftovers, leftovers], False)):
+        file = making.artifact()
+        stored = reports.store(file.blob, original.data | {"health": health})
+        assert presenter.view(file, stored, original).like_original is alike
+        assert not presenter.view(file, stored).like_original
