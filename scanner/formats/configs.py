@@ -270,6 +270,24 @@ def _is_mapping(text: str) -> bool:
     return False
 
 
+def of_metadata(metadata: dict[str, str], limits: Limits) -> Iterator[Remark]:
+    """What configurations in a header's texts would have a loader call; of those only what is
+    dangerous counts, for most are a trainer's notes."""
+    for key, text in metadata.items():
+        if (
+            len(text) <= _LONGEST_YAML
+            and _marked().search(text)
+            and text.lstrip()[:1] in ("{", "[")
+        ):
+            try:
+                value = json_header.parse(text.encode("utf-8", "surrogatepass"), limits)
+            except FileError:
+                continue
+            for remark in _first(_json(value)):
+                if remark.rule in ("config-target", "config-code"):
+                    yield remark._replace(detail=f"{key}.")
+
+
 # -- pickles -------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from math import prod
 
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
-from scanner.formats import json_header
+from scanner.formats import configs, json_header
 from scanner.formats.anomalies import finding
 from scanner.formats.collector import Collector
 from scanner.formats.contents import Contents, Place, gaps, whole
@@ -63,6 +63,8 @@ def read(source: Source, place: Place) -> Contents:
     mapped = whole(extents, source.size)
     collector = Collector(source, place)
     collector.findings = header.findings
+    for remark in configs.of_metadata(header.metadata, place.limits):
+        collector.note(remark.rule, remark.detail, argument=remark.argument)
     for gap in gaps(mapped):
         collector.stray(gap.offset, gap.size, f"bytes at {gap.offset}")
     return Contents(

@@ -15,6 +15,7 @@ class _Patterns(NamedTuple):
     raw_end: re.Pattern[str]
     escape: re.Pattern[str]
     loading: re.Pattern[str]
+    kept: re.Pattern[str]
 
 
 @cache
@@ -31,12 +32,14 @@ def _patterns() -> _Patterns:
         # underscore by its number or put two of them together from parts.
         escape=re.compile(
             r"__\w+__|\b(?:cycler|joiner|namespace|lipsum|self|request|config)\s*\.\s*_|"
-            r"\|\s*attr\b|\b(?:popen|subprocess|importlib|os\.system)\b|"
-            r"\\x5f|\\u005f|\\137|\\N\{|%c(?![a-z])|(['\"])(?:__\w*|\w*__)\1|"
+            r"\|\s*attr\b|\|\s*\w+\s*\(\s*['\"]attr['\"]|\b(?:popen|subprocess|importlib|os\.system)\b|"
+            r"\\x5[fF]|\\[uU](?:0000)?005[fF]|\\137|\\N\{|%c(?![a-z])|(['\"])(?:__\w*|\w*__)\1|"
             r"(?<![\w\])])\[\s*['\"]_['\"]|=\s*['\"]_['\"]|['\"]_['\"]\s*(?:[*~+]|,\s*['\"]_['\"])|"
             r"[*~+]\s*['\"]_['\"]|_['\"]\s*[+~]\s*['\"]_|"
             r"\b(?:getattr|eval|exec|import_string|mro|func_globals|gi_frame|cr_frame)\s*[(\[.]"
         ),
+        # A text between two signs that is kept under a name.
+        kept=re.compile(r"\{%[-+]?\s*set\s+\w+\s*-?%\}\s*(?:\w*__\w*|_)\s*\{%[-+]?\s*endset\b"),
         loading=re.compile(r"\{%[-+]?\s*(?:import|include|extends|from)\b"),
     )
 
@@ -47,7 +50,8 @@ def escape(template: str) -> str | None:
         match = _patterns().escape.search(part)
         if match is not None:
             return part[max(match.start() - 60, 0) : match.end() + 60]
-    return None
+    kept = _patterns().kept.search(template)
+    return None if kept is None else kept[0]
 
 
 def loading(template: str) -> str | None:

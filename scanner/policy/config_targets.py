@@ -103,6 +103,7 @@ LIBRARIES = frozenset(
         "diffusers", "transformers", "stable_diffusion", "stable_diffusion_xl", "flux",
         "latent_diffusion", "stable_diffusion_3", "kandinsky", "wuerstchen", "pixart_alpha",
         "stable_cascade", "paint_by_example", "alt_diffusion", "audioldm2", "unidiffuser", "onnx",
-        "stable_video_diffusion", "stable_audio", "deepfloyd_if",
+        "stable_video_diffusion", "stable_audio", "deepfloyd_if", "kolors", "shap_e",
+        "blip_diffusion", "stable_diffusion_safe",
     }
 )  # fmt: skip

@@ -155,3 +155,19 @@ def test_hyper_parameters_are_judged(key: str, legacy: bool) -> None:
     assert verdict(saved(state("my.Thing"), legacy=legacy)) is Verdict.SUSPICIOUS
     known = "torch.optim.AdamW"
     assert verdict(saved(state(known), legacy=legacy)) is Verdict.CLEAN
+
+
+@pytest.mark.parametrize(
+    ("verdict_of", "text"),
+    [
+        (Verdict.MALICIOUS, json.dumps({"model": {"_target_": "os.system", "command": "x"}})),
+        (Verdict.CLEAN, json.dumps({"_target_": "diffusers.AutoencoderKL", "x": "os.system"})),
+        (Verdict.CLEAN, json.dumps({"_target_": "my_trainer.Model"})),
+        (Verdict.CLEAN, "{red|_target_ os.system}"),
+    ],
+)
+def test_a_configuration_in_a_header_counts_where_it_is_dangerous(
+    verdict_of: Verdict, text: str
+) -> None:
+    header = {"__metadata__": {"config": text}, "w": entry(0, 4)}
+    assert verdict(safetensors(header, bytes(4))) is verdict_of

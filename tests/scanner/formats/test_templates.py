@@ -15,6 +15,9 @@ ESCAPES = [
     "{{ ''['%c%cclass%c%c' | format(95, 95, 95, 95)] }}",
     "{{ x|attr(y) }}",
     "{{ cycler._x }}",
+    "{{ x['\\x5F\\x5Fclass'] }}",
+    "{{ x | map('attr', y) }}",
+    "{% set p %}__{% endset %}{{ ''[p ~ 'class' ~ p] }}",
     # Signs that look as if they closed what they do not close.
     "{{ '}}' ~ x.__class__ }}",
     "{{ {'a': {'b': 1}}['a'].__class__ }}",
