@@ -115,8 +115,8 @@ def test_absent_hashes_are_left_out() -> None:
 
 def test_what_a_conversion_kept_is_not_told_twice() -> None:
     leftovers = {"issue": "ema", "severity": "note", "message": "x", "tensors": ["t"]}
-    original = shown(health=[leftovers]).artifact.blob.report()
-    assert original is not None
+    file = shown(health=[leftovers]).artifact
+    original = reports.of_files([file])[file.blob_id]
     for health, alike in (([leftovers], True), ([], False), ([leftovers, leftovers], False)):
         file = making.artifact()
         stored = reports.store(file.blob, original.data | {"health": health})
