@@ -32,14 +32,17 @@ def _patterns() -> _Patterns:
         # underscore by its number or put two of them together from parts.
         escape=re.compile(
             r"__\w+__|\b(?:cycler|joiner|namespace|lipsum|self|request|config)\s*\.\s*_|"
-            r"\|\s*attr\b|\|\s*\w+\s*\(\s*['\"]attr['\"]|\b(?:popen|subprocess|importlib|os\.system)\b|"
-            r"\\x5[fF]|\\[uU](?:0000)?005[fF]|\\137|\\N\{|%c(?![a-z])|(['\"])(?:__\w*|\w*__)\1|"
-            r"(?<![\w\])])\[\s*['\"]_['\"]|=\s*['\"]_['\"]|['\"]_['\"]\s*(?:[*~+]|,\s*['\"]_['\"])|"
-            r"[*~+]\s*['\"]_['\"]|_['\"]\s*[+~]\s*['\"]_|"
+            r"\|\s*attr\b|\|\s*\w+\s*\(\s*['\"]attr['\"]|"
+            r"\b(?:popen|subprocess|importlib|os\.system)\b|"
+            r"\\x5[fF]|\\[uU](?:0000)?005[fF]|\\137|\\N\{|%c(?![a-z])|"
+            r"(['\"])(?:__\w*|\w*__)\1|(?<![\w\])])\[\s*['\"]_['\"]|(?<![=!<>])=\s*['\"]_['\"]|"
+            r"['\"]_['\"]\s*(?:[*~+]|,\s*['\"]_['\"])|[*~+]\s*['\"]_['\"]|_['\"]\s*[+~]\s*['\"]_|"
             r"\b(?:getattr|eval|exec|import_string|mro|func_globals|gi_frame|cr_frame)\s*[(\[.]"
         ),
         # A text between two signs that is kept under a name.
-        kept=re.compile(r"\{%[-+]?\s*set\s+\w+\s*-?%\}\s*(?:\w*__\w*|_)\s*\{%[-+]?\s*endset\b"),
+        kept=re.compile(
+            r"\{%[-+]?\s*set\s+\w++\s*-?%\}\s*+(?=\w*?__|_\W)\w++\s*+\{%[-+]?\s*endset\b"
+        ),
         loading=re.compile(r"\{%[-+]?\s*(?:import|include|extends|from)\b"),
     )
 

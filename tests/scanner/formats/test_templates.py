@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from scanner.formats import templates
@@ -41,6 +43,7 @@ def test_what_leaves_the_sandbox_is_found(template: str) -> None:
         "{{ messages[messages|length - 1].content.split('</think>')[-1].lstrip('\\n') }}",
         "{%- set ns = namespace(last=messages|length - 1) %}{{ ns.last }}",
         "{{ tool.name | replace('_', ' ') }}{{ x.y_z | join('_') }}",
+        "{% if x == '_' %}{{ x }}{% endif %}",
         "{{ {'a': 1} | tojson(indent=4) }}{{ strftime_now('%d %b %Y') }}",
         # What stands outside the signs, in a comment or in a raw part is not run.
         "Python's __init__ and subprocess {{ bos_token }}",
@@ -51,6 +54,15 @@ def test_what_leaves_the_sandbox_is_found(template: str) -> None:
 def test_what_genuine_templates_do_is_let_be(template: str) -> None:
     assert templates.escape(template) is None
     assert templates.loading(template) is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["{% set x %}" + "_" * 400_000, "{{ '" + "_a" * 200_000, "{{" * 200_000]
+)
+def test_a_long_one_takes_no_long_time(piece: str) -> None:
+    begun = time.process_time()
+    templates.escape(piece)
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("template", ["{% include '/etc/passwd' %}", "{%- from 'x' import y %}"])
