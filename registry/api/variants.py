@@ -45,6 +45,15 @@ class VariantIn(serializers.Serializer[Any]):
         )
 
 
+class VariantOptionsOut(serializers.Serializer[Any]):
+    precision = serializers.CharField()
+    prune = serializers.BooleanField()
+    weights = serializers.CharField(allow_null=True, help_text="Null where nothing is pruned.")
+    fix = serializers.ListField(child=serializers.CharField())
+    format = serializers.CharField()
+    vae = serializers.CharField(allow_null=True, help_text="The sha256 of whose VAE is put in.")
+
+
 class VariantProblemOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -74,8 +83,17 @@ class VariantOut(serializers.ModelSerializer[Variant]):
         )  # fmt: skip
         read_only_fields = fields
 
+    @extend_schema_field(VariantOptionsOut)
     def get_options(self, variant: Variant) -> dict[str, object]:
-        return dict(variant.options)
+        recipe = Recipe.of_json(variant.options)
+        return {
+            "precision": recipe.precision,
+            "prune": recipe.prune,
+            "weights": recipe.weights if recipe.prune else None,
+            "fix": ["position-ids"] if recipe.position_ids else [],
+            "format": "pt" if recipe.torch else "safetensors",
+            "vae": recipe.vae or None,
+        }
 
     def get_said(self, variant: Variant) -> str:
         return Recipe.of_json(variant.options).said

@@ -49,7 +49,12 @@ def hypernetwork(path: Path) -> Path:
             "linear.1.bias": torch.randn(width),
         }
 
-    facts = {"name": "h", "layer_structure": [1, 2, 1], "activation_func": "relu", "step": 7}
+    facts: dict[object, object] = {
+        "name": "h",
+        "layer_structure": [1, 2, 1],
+        "activation_func": "relu",
+        "step": 7,
+    }
     torch.save({320: (net(320), net(320)), **facts}, path)
     return path
 

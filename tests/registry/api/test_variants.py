@@ -31,6 +31,10 @@ def test_it_is_asked_for_followed_and_taken_away(caller: Caller, version: Versio
     assert (body["state"], body["percent"], body["said"], body["artifact"]) == (
         "waiting", 0, "fp16", None,
     )  # fmt: skip
+    assert body["options"] == {
+        "precision": "fp16", "prune": False, "weights": None, "fix": [], "format": "safetensors",
+        "vae": None,
+    }  # fmt: skip
     Variant.objects.update(state=RunState.RUNNING, percent=40, activity="convert")
     followed = api.get(body["url"]).json()
     assert (followed["state"], followed["percent"]) == ("running", 40)
@@ -65,9 +69,7 @@ def test_a_refusal_has_a_code(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_whoever_does_not_work_on_it_sees_nothing(
-    caller: Caller, version: Version
-) -> None:
+def test_whoever_does_not_work_on_it_sees_nothing(caller: Caller, version: Version) -> None:
     api = caller(making.person(), Scope.READ, Scope.WRITE)
     assert api.get(address(version)).status_code == 403
     assert api.post(address(version), {"precision": "fp16"}, format="json").status_code == 403
