@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 #: Where a version's files are settled, so that another may join them.
 STAGES = frozenset({Stage.IN_REVIEW, Stage.PUBLISHED})
 
+#: Which share of the work the conversion is, in percent.
+_CONVERTING = 60
 #: modelspec's word for an architecture, where it has one, by kind and base.
 _ARCHITECTURES = {
     "sd1": "stable-diffusion-v1",
@@ -92,8 +94,17 @@ def _make(hold: leases.Hold[Variant]) -> making.Made:
         problem = {"code": "variant.vae", "message": "the file with the other VAE is gone"}
         raise making.Refused(problem)
 
+    percent = 0
+
     def beat(done: int, total: int, what: str) -> None:
-        hold.beat(int(100 * min(done / total, 1.0)) if total else None, what)
+        nonlocal percent
+        if not total:
+            hold.beat()
+            return
+        # The inspection reads once more what the conversion has written.
+        start, span = (0, _CONVERTING) if what == "convert" else (_CONVERTING, 100 - _CONVERTING)
+        percent = max(percent, start + int(span * min(done / total, 1.0)))
+        hold.beat(percent, what)
 
     metadata = _note(row, recipe)
     return making.make(row.source, recipe, beat, vae=recipe.vae, metadata=metadata)

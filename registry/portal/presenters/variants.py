@@ -16,6 +16,7 @@ from registry.states import ArtifactRole, Kind, RunState, Stage
 
 #: VAEs offered in the form; any other goes by the API.
 MOST_VAES = 50
+_ACTIVITIES = {"convert": "copying tensors", "hashes": "hashing", "health": "checking the weights"}
 _LIVE = (RunState.WAITING, RunState.RUNNING)
 
 
@@ -93,7 +94,7 @@ def _row(row: Variant) -> Row:
 
 def _activity(row: Variant) -> str:
     if row.state == RunState.RUNNING:
-        return {"convert": "copying tensors", "hashes": "hashing"}.get(row.activity, "under way")
+        return _ACTIVITIES.get(row.activity, "under way")
     return "waits for a worker" if row.attempts == 0 else "will be tried again"
 
 
