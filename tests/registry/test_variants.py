@@ -15,7 +15,7 @@ from registry import blobs, engine, reviews, serving, uploads, variants
 from registry.errors import EngineError, UserError
 from registry.management.commands import sweep as sweep_command
 from registry.models import Artifact, User, Variant, Version
-from registry.pipeline import places, tasks
+from registry.pipeline import leases, places, tasks
 from registry.pipeline import variants as pipeline
 from registry.recipes import Recipe
 from registry.states import ArtifactRole, Role, RunState, Stage
@@ -282,6 +282,21 @@ def test_three_failures_end_it_and_asking_again_begins_anew(
     assert (again.pk, again.state, again.attempts) == (row.pk, RunState.WAITING, 0)
 
 
+def test_its_percentage_only_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    beat = leases.Hold.beat
+
+    def listen(hold: Any, percent: int | None = None, activity: str = "") -> None:
+        told.extend([] if percent is None else [percent])
+        beat(hold, percent, activity)
+
+    version = in_review(lora(tmp_path / "style.safetensors"))
+    monkeypatch.setattr(leases.Hold, "beat", listen)
+    the_file(made(version, FP16))
+    assert told == sorted(told)
+    assert told[-1] > 60
+
+
 def test_a_worker_that_lost_its_lease_adds_nothing(tmp_path: Path) -> None:
     version = in_review(lora(tmp_path / "style.safetensors"))
     row = variants.ask(version, FP16, by=version.created_by)
@@ -308,6 +323,8 @@ def test_the_sweeper_gives_back_what_a_dead_worker_held_and_rings_again(
         state=RunState.RUNNING, attempts=1, lease_until=row.created_at
     )
     monkeypatch.setattr(sweep_command, "_ask_policy", lambda said: said)
+    # The test's own transaction lives in it.
+    monkeypatch.setattr(sweep_command, "close_old_connections", lambda: None)
     sweep_command.Command().handle(once=True, every=1, own_host=False)
     row.refresh_from_db()
     assert (row.state, row.error_code) == (RunState.WAITING, "worker.lost")
