@@ -46,7 +46,7 @@ def write(
 def tree(plan: Plan, name: str, tell: Callable[[int], None] = lambda _: None) -> Tree:
     """What the file holds, laid out as the tools expect it of its kind."""
     arrays = {piece.name: _array(piece, tell) for piece in _in_order(plan.pieces)}
-    state: dict[str | int, Tree] = {**arrays}
+    state: dict[str | int, Tree] = {name: arrays[name] for name in arrays}
     if addons.is_hypernetwork(arrays):
         return {**hypernetwork_tree(arrays, plan.metadata), **_note(plan)}
     if arrays.keys() == {addons.EMB_PARAMS}:

@@ -48,7 +48,8 @@ def test_a_hypernetwork_comes_back_as_webui_reads_it(tmp_path: Path) -> None:
         for width in (320, 768)
     }
     facts = {"name": "h", "layer_structure": [1, 2, 1], "activation_func": "relu", "step": 7}
-    everything: dict[object, object] = {**nets, **facts}
+    everything: dict[object, object] = {key: facts[key] for key in facts}
+    everything.update({width: nets[width] for width in nets})
     tree = rebuilt(saved(everything, tmp_path / "h.pt"))
     assert [key for key in tree if isinstance(key, int)] == [320, 768]
     for width, pair in nets.items():
