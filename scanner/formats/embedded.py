@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from array import array
 from itertools import chain
 
@@ -70,6 +71,21 @@ def _tensor(path: Path, value: object) -> Tensor:
 
 
 # -- in the pixels -------------------------------------------------------------------------------
+
+
+def in_pixels(rows: list[bytes], width: int, limits: Limits) -> TensorTable | None:
+    """The embedding that lies in the pixels, None where there is none. ``rows`` are RGB."""
+    packed = from_pixels(rows, width)
+    if packed is None:
+        return None
+    try:
+        # What follows the stream only fills the block.
+        text = zlib.decompressobj().decompress(packed, limits.string_bytes)
+        return table(text, limits)
+    except (zlib.error, FileError):
+        # Any picture with two dark columns gets so far.
+        return None
+
 
 _NONZERO = bytes([0]) + bytes([1]) * 255
 

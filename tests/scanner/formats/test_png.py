@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import json
 import struct
 import zlib
@@ -12,34 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from scanner import inspection
 from scanner.limits import DEFAULT
-from scanner.reading import Reading
 from scanner.report import Format, Verdict
 from scanner.source import BytesSource
 from tests.scanner.formats.files import EVIL, imports, read, rules, saved
-
-VECTORS = np.linspace(-1, 1, 2 * 768, dtype=np.float32).reshape(2, 768)
-EMBEDDING = {
-    "string_to_token": {"*": 265},
-    "string_to_param": {"*": {"TORCHTENSOR": VECTORS.tolist()}},
-    "name": "dusk",
-    "step": 500,
-    "sd_checkpoint": None,
-}
-Pixels = NDArray[np.uint8]
-
-
-def _noise(width: int = 96, height: int = 64, channels: int = 3) -> Pixels:
-    # Smooth, so that the encoder chooses different filters, and nowhere dark.
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    waves = [128 + 100 * np.sin(x / (5 + n) + y / (9 - n)) for n in range(channels)]
-    picture: Pixels = np.stack(waves, 2).astype(np.uint8) | np.uint8(1)
-    return picture
+from tests.scanner.formats.pictures import EMBEDDING, VECTORS, Pixels, in_pixels, noise, vectors
 
 
 def _saved(pixels: Pixels, **texts: bytes) -> bytes:
@@ -49,31 +29,6 @@ def _saved(pixels: Pixels, **texts: bytes) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", pnginfo=info)
     return file.getvalue()
-
-
-def _block(nibbles: bytes, height: int) -> Pixels:
-    """Four bits of data in each channel's low half, masked; the high half is a pattern."""
-    row = height * 3
-    filled = np.resize(np.frombuffer(nibbles, np.uint8), -(-len(nibbles) // row) * row)
-
-    def masks() -> itertools.chain[int]:
-        seed, out = 0, []
-        for _ in range(len(filled)):
-            seed = (1664525 * seed + 1013904223) % 2**32
-            out.append(seed % 255 & 15)
-        return itertools.chain(out)
-
-    masked = filled ^ np.fromiter(masks(), np.uint8)
-    return (masked | 0x50).astype(np.uint8).reshape(height, -1, 3)
-
-
-def _in_pixels(value: object, picture: Pixels) -> Pixels:
-    packed = zlib.compress(json.dumps(value).encode(), 9)
-    height = picture.shape[0]
-    low = _block(bytes(byte & 15 for byte in packed), height)
-    high = _block(bytes(byte >> 4 for byte in packed), height)
-    gap = np.zeros((height, 1, 3), np.uint8)
-    return np.concatenate([low, gap, picture, gap, high], 1)
 
 
 def _text(value: object) -> bytes:
@@ -89,36 +44,30 @@ def _with(data: bytes, chunk: bytes, before: bytes = b"IDAT") -> bytes:
     return data[:at] + chunk + data[at:]
 
 
-def _vectors(found: Reading) -> NDArray[np.float32]:
-    assert found.table is not None
-    (tensor,) = found.table.tensors
-    return np.frombuffer(tensor.read(), "<f4").reshape(tensor.shape)
-
-
-PLAIN = _saved(_noise())
-WRITTEN = _saved(_noise(), sd_ti_embedding=_text(EMBEDDING))
+PLAIN = _saved(noise())
+WRITTEN = _saved(noise(), sd_ti_embedding=_text(EMBEDDING))
 
 
 def test_an_embedding_in_a_text_is_read_whole() -> None:
     found = read(WRITTEN)
     assert found.format is Format.IMAGE
     assert rules(found) == {"picture-embedding"}
-    assert np.array_equal(_vectors(found), VECTORS)
+    assert np.array_equal(vectors(found), VECTORS)
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_an_embedding_in_the_pixels_is_read_whole(channels: int) -> None:
-    pixels = _in_pixels(EMBEDDING, _noise())
+    pixels = in_pixels(EMBEDDING, noise())
     if channels == 4:
         pixels = np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 255, np.uint8)], 2)
     found = read(_saved(pixels))
     assert rules(found) == {"picture-embedding"}
-    assert np.array_equal(_vectors(found), VECTORS)
+    assert np.array_equal(vectors(found), VECTORS)
 
 
 def test_a_black_border_around_such_a_picture_is_no_obstacle() -> None:
-    pixels = np.pad(_in_pixels(EMBEDDING, _noise()), ((3, 2), (4, 1), (0, 0)))
-    assert np.array_equal(_vectors(read(_saved(pixels))), VECTORS)
+    pixels = np.pad(in_pixels(EMBEDDING, noise()), ((3, 2), (4, 1), (0, 0)))
+    assert np.array_equal(vectors(read(_saved(pixels))), VECTORS)
 
 
 def test_the_report_says_what_the_embedding_is() -> None:
@@ -140,11 +89,11 @@ def test_other_texts_are_read_too(how: str) -> None:
         "iTXt": _chunk(b"iTXt", b"sd-ti-embedding\0\0\0\0\0" + body),
         "iTXt packed": _chunk(b"iTXt", b"sd-ti-embedding\0\1\0\0\0" + packed),
     }[how]
-    assert np.array_equal(_vectors(read(_with(PLAIN, chunk))), VECTORS)
+    assert np.array_equal(vectors(read(_with(PLAIN, chunk))), VECTORS)
 
 
 def test_a_picture_without_one_is_not_a_model() -> None:
-    for pixels in (_noise(), _noise(channels=4), np.zeros((9, 9, 3), np.uint8), _noise()[:, :, 0]):
+    for pixels in (noise(), noise(channels=4), np.zeros((9, 9, 3), np.uint8), noise()[:, :, 0]):
         found = read(_saved(pixels))
         assert rules(found) == {"picture"}
         assert found.table is None
@@ -190,7 +139,7 @@ def test_a_flipped_bit_is_noticed() -> None:
     ],
 )
 def test_a_text_that_is_no_embedding_is_unreadable(value: object) -> None:
-    found = read(_saved(_noise(), sd_ti_embedding=_text(value)))
+    found = read(_saved(noise(), sd_ti_embedding=_text(value)))
     assert "picture-broken" in rules(found)
     assert found.table is None
 
@@ -199,12 +148,3 @@ def test_a_bomb_is_not_unpacked() -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     bomb = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(1 << 20)))
     assert "limit-reached" in rules(read(b"\x89PNG\r\n\x1a\n" + bomb + _chunk(b"IEND", b"")))
-
-
-def test_webp_is_accounted_for() -> None:
-    file = io.BytesIO()
-    Image.fromarray(_noise()).save(file, "WEBP", lossless=True)
-    assert rules(read(file.getvalue())) == {"picture"}
-    found = read(file.getvalue() + EVIL)
-    assert "os.system" in imports(found)
-    assert found.format is Format.IMAGE
