@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
 
 def samples() -> dict[str, bytes]:
@@ -88,6 +89,10 @@ def _others() -> Iterator[tuple[str, bytes]]:
             archive.addfile(member, io.BytesIO(raw))
     yield "tar", file.getvalue()
     yield "png", _png()
+    file = io.BytesIO()
+    waves = (np.arange(1_200) ** 2 % 251).astype(np.uint8).reshape(20, 20, 3)
+    Image.fromarray(waves).save(file, "WEBP", lossless=True)
+    yield "webp", file.getvalue()
     yield "yaml", b"model:\n  target: ldm.models.Diffusion\n  params: &x {a: [1, 2], b: *x}\n"
     yield "json", json.dumps({"_class_name": "UNet2DConditionModel", "sizes": [1, [2]]}).encode()
 
