@@ -84,7 +84,7 @@ def test_from_upload_to_download(
     expect(page.locator("main img").first).to_be_visible()
     publish.click()
     page.get_by_role("button", name="Publish now").click()
-    link = page.get_by_role("link", name="Download")
+    link = page.get_by_role("link", name="Download mini.safetensors")
     expect(link).to_be_visible()
     with page.expect_download() as arriving:
         link.click()

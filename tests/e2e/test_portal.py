@@ -190,6 +190,7 @@ def test_tensors_are_found_while_one_types(browser_page: Page, site: str) -> Non
     page.get_by_label("Name", exact=True).fill("")
     page.get_by_label("Shape").fill("")
     page.get_by_label("Component").select_option("unet")
+    expect(browser.get_by_text("250 tensors of 251")).to_be_visible()
     browser.get_by_role("link", name="Next").click()
     expect(browser.get_by_text("2 of 5")).to_be_visible()
     expect(browser.get_by_text("layer.50.weight")).to_be_visible()

@@ -21,10 +21,18 @@ FOR_ADMINS = {"people", "add-person", "change-role", "change-active", "reset-pas
 POSTED = {
     "delete-model", "delete-version", "add-files", "remove-file", "act", "evidence", "profile",
     "password", "add-token", "revoke-token", "add-person", "change-role", "change-active",
-    "reset-password", "notice", "read-notices", "retry-policy",
+    "reset-password", "notice", "read-notices", "retry-policy", "remove-variant",
 }  # fmt: skip
 NAMES = [pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern)]
-_SAMPLES = {"slug": "x", "pk": 1, "artifact": 1, "action": "publish", "name": "x", "size": "small"}
+_SAMPLES = {
+    "slug": "x",
+    "pk": 1,
+    "artifact": 1,
+    "variant": 1,
+    "action": "publish",
+    "name": "x",
+    "size": "small",
+}
 
 
 def address(name: str) -> str:
