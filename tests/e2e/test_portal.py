@@ -189,6 +189,7 @@ def test_tensors_are_found_while_one_types(browser_page: Page, site: str) -> Non
 
     page.get_by_label("Name", exact=True).fill("")
     page.get_by_label("Shape").fill("")
+    expect(browser.get_by_text("251 tensors", exact=True)).to_be_visible()
     page.get_by_label("Component").select_option("unet")
     expect(browser.get_by_text("250 tensors of 251")).to_be_visible()
     browser.get_by_role("link", name="Next").click()
