@@ -11,11 +11,18 @@ from pytest import MonkeyPatch
 
 from registry import blobs, engine, policies
 from registry.errors import EngineError
+from registry.management.commands import sweep
 from registry.models import Blob, Reinspection, Report
 from registry.states import RunState, Stage
 from tests.registry import making
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(monkeypatch: MonkeyPatch) -> None:
+    """The test's own transaction lives in it."""
+    monkeypatch.setattr(sweep, "close_old_connections", lambda: None)
 
 
 def _run(*arguments: str) -> str:

@@ -73,7 +73,7 @@ class ModelDetail(Endpoint):
     @extend_schema(
         operation_id="models_read",
         summary="A model and its versions",
-        responses={200: ModelOut, **errors(404)},
+        responses={200: ModelOut, **errors(400, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
         return self._shown(request, slug)
@@ -95,7 +95,7 @@ class ModelDetail(Endpoint):
         operation_id="models_delete",
         summary="Delete a model with every version",
         parameters=[WHY],
-        responses={204: None, **errors(404)},
+        responses={204: None, **errors(400, 404)},
     )
     def delete(self, request: Request, slug: str) -> Response:
         model = visible_model(request, slug)
@@ -110,7 +110,7 @@ class ModelDetail(Endpoint):
     get=extend_schema(
         operation_id="versions_list",
         summary="A model's versions",
-        responses={200: VersionBrief(many=True), **errors(404)},
+        responses={200: VersionBrief(many=True), **errors(400, 404)},
     )
 )
 class ModelVersions(Endpoint, ListAPIView[Version]):
