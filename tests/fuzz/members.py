@@ -9,7 +9,6 @@ record that torch would read, they have to be those that torch returns.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 import time
@@ -25,6 +24,7 @@ from scanner.reading import Reading, read
 from scanner.report import Verdict
 from scanner.safety import judge
 from scanner.source import BytesSource
+from tests.fuzz import command
 from tests.fuzz.archives import Archives
 
 LIMITS = Limits(opcodes=20_000, inflated_bytes=1 << 24, pickle_bytes=1 << 22)
@@ -166,13 +166,5 @@ def _line(counts: Counter[str]) -> str:
     return ", ".join(f"{what} {count:,}" for what, count in counts.items())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--cases", type=int, default=10_000)
-    parser.add_argument("--seed", default="1")
-    given = parser.parse_args()
-    return run(given.seed, given.cases, lambda line: print(line, flush=True))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(run, __doc__))

@@ -9,7 +9,6 @@ does the work, a batch each; a case that takes seconds of CPU fails.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import random
 import resource
@@ -28,6 +27,7 @@ from scanner.limits import MIB, Limits
 from scanner.report import Verdict
 from scanner.safety import judge
 from scanner.source import BytesSource
+from tests.fuzz import command
 from tests.fuzz.samples import samples
 
 #: Small, so that limits do run out.
@@ -204,13 +204,5 @@ def _line(counts: Counter[str]) -> str:
     return ", ".join(f"{what} {counts[what]:,}" for what in sorted(counts))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--cases", type=int, default=10_000)
-    parser.add_argument("--seed", default="1")
-    given = parser.parse_args()
-    return run(given.seed, given.cases, lambda line: print(line, flush=True))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(run, __doc__))
