@@ -88,11 +88,17 @@ def whole_numbers(shape: Shape, values: range) -> Array:
 
 
 def shapes_of(name: str, layout: str) -> dict[str, Shape]:
-    """Names and shapes of one component as the architecture table has them."""
+    """Names and shapes of one component as the original files have them; what only distilled
+    ones carry is left out."""
     for row in ARCHITECTURES:
         if (row.name, row.layout) == (name, layout):
             blueprint = row.build()
-            return {**blueprint.shapes, **blueprint.optional}
+            buffers = {
+                key: shape
+                for key, shape in blueprint.optional.items()
+                if key.endswith("position_ids")
+            }
+            return {**blueprint.shapes, **buffers}
     raise LookupError(f"no {name} in the layout {layout}")
 
 
