@@ -170,7 +170,18 @@ def _smoke(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("auto", "cpu", "cuda"), default="auto",
         help="auto: a GPU if there is one",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="BASE", help="what the model is, where it is known")
+    parser.add_argument(
+        "--base", type=Path, metavar="FILE",
+        help="a whole .safetensors checkpoint that add-ons are shown on and that lends missing "
+        "parts",
+    )  # fmt: skip
+    parser.add_argument("--trigger", metavar="WORDS", help="join every prompt")
+    parser.add_argument(
+        "--clip-skip", type=_positive, metavar="N",
+        help="take the text encoder's N-th layer from the end",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="NAME", help="the model's, for the parameters")
+    parser.add_argument("--base-model", metavar="NAME", help="the base's, for the parameters")
     _output(parser)
 
 

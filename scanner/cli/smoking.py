@@ -16,6 +16,9 @@ from scanner.report import Json
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.path):
         pass  # A missing model is a mistake in the command, not a failed test.
+    if arguments.base is not None:
+        with opened(arguments.base):
+            pass
     progress = Progress(lines=arguments.progress)
     tell = progress.of(arguments.path.name)
     step = None if tell is None else lambda done, total: tell(smoke.STEP, done, total)
@@ -30,6 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
             pictures=arguments.pictures,
             device=arguments.device,
             model=arguments.model,
+            base=arguments.base,
+            trigger=arguments.trigger,
+            clip_skip=arguments.clip_skip,
+            base_model=arguments.base_model,
             progress=step,
         )
     finally:

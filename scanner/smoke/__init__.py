@@ -60,6 +60,8 @@ def run(
     """
     options = options or Options()
     path, out_dir = _found(path), _made(out_dir)
+    if options.base is not None:
+        options = replace(options, base=_found(options.base))
     try:
         plan = _planned(path)
         if not isinstance(plan, Generate | RoundTrip):
@@ -117,7 +119,7 @@ def _shown(
         limits=limits,
         progress=passed_on,
         file_bytes=_PREVIEW_BYTES,
-        reads=(path, CONFIGS),
+        reads=(path, CONFIGS) if options.base is None else (path, options.base, CONFIGS),
         writes=(out_dir,),
         gpu=options.device != "cpu" and _has_gpu(),
     )
@@ -135,11 +137,17 @@ def command(
     pictures: int | None = None,
     device: str = "auto",
     model: str | None = None,
+    base: Path | None = None,
+    trigger: str | None = None,
+    clip_skip: int | None = None,
+    base_model: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Json], int]:
     """The result and the exit status of ``python -m scanner smoke``. A bad option is
     ``EngineError("smoke.option")``: status 2, as for our own failures."""
-    options = Options(size, steps, seed, prompts, pictures, device, model)
+    options = Options(
+        size, steps, seed, prompts, pictures, device, model, base, trigger, clip_skip, base_model
+    )
     result = run(path, out_dir, options=options, progress=progress)
     shown = result["verdict"] in (Outcome.PASSED, Outcome.WARNED)
     return result, 0 if shown else 1

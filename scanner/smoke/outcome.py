@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from scanner.report import Json
 
@@ -33,9 +34,19 @@ class Check:
     threshold: float | None = None
 
 
+class Needs(NamedTuple):
+    """What a base model would have to bring for this one to be shown: its base, and the parts that
+    are missing (none for an add-on, which needs all of it)."""
+
+    base: str | None
+    parts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One preview file. ``file`` is relative to the output folder, sizes are in pixels."""
+    """One preview file. ``file`` is relative to the output folder, sizes are in pixels. ``role``
+    says what it shows: the ``model``, the ``base`` without the add-on, or the ``reference`` that a
+    VAE was given. Pictures of one ``group`` belong side by side."""
 
     file: str
     size: str
@@ -46,6 +57,9 @@ class Picture:
     steps: int
     guidance: float
     parameters: str
+    role: str = "model"
+    strength: float | None = None
+    group: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ class Result:
     reason: str | None = None
     #: Layers of the sandbox that held.
     sandbox: tuple[str, ...] = ()
+    needs: Needs | None = None
 
 
 def named(names: Sequence[str], most: int = 5) -> str:
@@ -80,8 +95,8 @@ def verdict(checks: tuple[Check, ...]) -> Outcome:
     return Outcome.PASSED
 
 
-def skipped(code: str, reason: str) -> Result:
-    return Result(Outcome.SKIPPED, code=code, reason=reason)
+def skipped(code: str, reason: str, needs: Needs | None = None) -> Result:
+    return Result(Outcome.SKIPPED, code=code, reason=reason, needs=needs)
 
 
 def failed(code: str, reason: str, checks: tuple[Check, ...] = ()) -> Result:
@@ -104,4 +119,6 @@ def to_json(result: Result) -> dict[str, Json]:
     if result.reason is not None:
         body["code"] = result.code
         body["reason"] = result.reason
+    if result.needs is not None:
+        body["needs"] = {"base": result.needs.base, "parts": list(result.needs.parts)}
     return body
