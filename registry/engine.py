@@ -30,7 +30,9 @@ Progress = Callable[[int, int, str], None]
 TICK = 5.0
 OUTPUT_LIMIT = 128 * 1024 * 1024
 STDERR_KEPT = 4_000
-#: What a child is told of its surroundings; the site's keys and passwords are not among it.
+#: A little more than the scanner itself allows a run: its word is a result, ours a failure.
+DRAWING_TIMEOUT = 3_900.0
+#: The site's keys and passwords are not among it.
 _TOLD = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"})
 _TOLD_OF = ("LC_", "LD_", "PYTHON", "OMP_", "MKL_", "KMP_", "CUDA", "CUBLAS", "NVIDIA_", "NCCL_",
             "TORCH", "PYTORCH_", "TRITON_", "HSA_", "HIP_", "ROCR_", "MALLOC_")  # fmt: skip
@@ -71,12 +73,51 @@ def convert(
     return _call(arguments, progress, timeout, fine={0, 1})
 
 
-def smoke(
-    path: Path, folder: Path, progress: Progress, *, device: str, timeout: float = 3_600
-) -> Answer:
-    """Generate pictures into ``folder``. Status 1 says failed or skipped."""
-    arguments = ["smoke", str(path), "--out", str(folder), "--device", device]
-    return _call([*arguments, "--json", "--progress"], progress, timeout, fine={0, 1})
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is to be drawn, and where the pictures go. ``base`` is a whole checkpoint on which an
+    add-on is shown, or that lends missing parts; ``model`` and ``base_model`` are the names that
+    stand in the parameters."""
+
+    path: Path
+    folder: Path
+    device: str = "auto"
+    base: Path | None = None
+    prompts: tuple[str, ...] = ()
+    trigger: str = ""
+    model: str = ""
+    base_model: str = ""
+
+    def arguments(self) -> list[str]:
+        """For ``python -m scanner smoke``. Joined by "=": a prompt may begin with a dash."""
+        named = {
+            "--base": self.base,
+            "--trigger": self.trigger,
+            "--model": self.model,
+            "--base-model": self.base_model,
+        }
+        said = [f"{name}={value}" for name, value in named.items() if value]
+        said += [f"--prompt={prompt}" for prompt in self.prompts]
+        return [str(self.path), "--out", str(self.folder), "--device", self.device, *said]
+
+    def job(self) -> dict[str, Any]:
+        """The same for a warm parent."""
+        return {
+            "path": str(self.path),
+            "out": str(self.folder),
+            "device": self.device,
+            "base": str(self.base) if self.base else None,
+            "prompts": list(self.prompts),
+            "trigger": self.trigger or None,
+            "model": self.model or None,
+            "base_model": self.base_model or None,
+        }
+
+
+def smoke(drawing: Drawing, progress: Progress, *, timeout: float = DRAWING_TIMEOUT) -> Answer:
+    """Generate pictures, in a process that imports torch first. Status 1 says failed or skipped."""
+    arguments = ["smoke", *drawing.arguments(), "--json", "--progress"]
+    return _call(arguments, progress, timeout, fine={0, 1})
 
 
 def policy() -> str:
@@ -85,7 +126,8 @@ def policy() -> str:
     return str(answer.data["policy"])
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
+    """What a child is told of its surroundings."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -100,7 +142,7 @@ def _call(
     process = subprocess.Popen(
         [sys.executable, "-m", "scanner", *arguments],
         cwd=ROOT,
-        env=_environ(),
+        env=environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

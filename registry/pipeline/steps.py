@@ -14,7 +14,8 @@ from typing import Any
 
 from django.conf import settings
 
-from registry import blobs, contents, engine, policies, reports, serving
+from registry import blobs, contents, engine, policies, reports, serving, warm
+from registry.engine import Drawing
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Preview, SmokeTest, Version
 from registry.pipeline import making, variants, verdicts
@@ -163,7 +164,8 @@ def smoke(version: Version, beat: Beat) -> Outcome:
         model = path.rename(folder / "model.safetensors")
         pictures = folder / "pictures"
         pictures.mkdir()
-        answer = engine.smoke(model, pictures, _part(beat, 0, 1), device=settings.WEIGHHOUSE_DEVICE)
+        drawing = Drawing(model, pictures, device=settings.WEIGHHOUSE_DEVICE)
+        answer = warm.smoke(drawing, _part(beat, 0, 1))
         stored = _store_pictures(answer.data, pictures)
 
     def commit() -> None:
