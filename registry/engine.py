@@ -32,7 +32,7 @@ OUTPUT_LIMIT = 128 * 1024 * 1024
 STDERR_KEPT = 4_000
 #: A little more than the scanner itself allows a run: its word is a result, ours a failure.
 DRAWING_TIMEOUT = 3_900.0
-#: The site's keys and passwords are not among it.
+#: What a child is told of its surroundings; the site's keys and passwords are not among it.
 _TOLD = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"})
 _TOLD_OF = ("LC_", "LD_", "PYTHON", "OMP_", "MKL_", "KMP_", "CUDA", "CUBLAS", "NVIDIA_", "NCCL_",
             "TORCH", "PYTORCH_", "TRITON_", "HSA_", "HIP_", "ROCR_", "MALLOC_")  # fmt: skip
@@ -126,8 +126,24 @@ def policy() -> str:
     return str(answer.data["policy"])
 
 
-def environ() -> dict[str, str]:
-    """What a child is told of its surroundings."""
+def started_process(
+    arguments: Sequence[str], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """``python -m scanner`` with ``arguments``: it dies with this process, and what it starts is of
+    its group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scanner", *arguments],
+        cwd=ROOT,
+        env=_environ(),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=processes.dying_with_parent(),
+    )
+
+
+def _environ() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
@@ -139,17 +155,7 @@ def _call(
     arguments: Sequence[str], progress: Progress, timeout: float, *, fine: set[int]
 ) -> Answer:
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scanner", *arguments],
-        cwd=ROOT,
-        env=environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Its own group, so that nothing it starts outlives it.
-        start_new_session=True,
-        preexec_fn=processes.dying_with_parent(),
-    )
+    process = started_process(arguments)
     assert process.stdout and process.stderr
     lines: queue.Queue[bytes | None] = queue.Queue()
     output: list[bytes] = []

@@ -11,7 +11,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -39,17 +38,7 @@ class Server:
     """``python -m scanner smoke --serve``, and one job after the other for it."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "scanner", "smoke", "--serve"],
-            cwd=engine.ROOT,
-            env=engine.environ(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Its own group, so that nothing it starts outlives it.
-            start_new_session=True,
-            preexec_fn=processes.dying_with_parent(),
-        )
+        self.process = engine.started_process(["smoke", "--serve"], stdin=subprocess.PIPE)
         assert self.process.stdin and self.process.stdout and self.process.stderr
         self.jobs = 0
         self.is_ready = False

@@ -131,7 +131,7 @@ def test_a_child_is_told_none_of_the_sites_secrets(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WEIGHHOUSE_SECRET_KEY", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    told = engine.environ()
+    told = engine._environ()
     assert "secret" not in told.values()
     assert told["OMP_NUM_THREADS"] == "2"
     assert "PATH" in told
