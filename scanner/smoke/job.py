@@ -8,13 +8,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import diffusers
 import torch
+from diffusers.schedulers import KarrasDiffusionSchedulers
 
 from scanner.errors import EngineError
-from scanner.smoke import roundtrip, showing
+from scanner.smoke import loading, roundtrip, showing
 from scanner.smoke.options import Options
-from scanner.smoke.outcome import Progress, Result
-from scanner.smoke.plan import Generate, Plan
+from scanner.smoke.outcome import Progress, Result, skipped
+from scanner.smoke.plan import ADD_ONS, AddOn, Generate, Plan, RoundTrip
 from scanner.smoke.setting import Setting
 
 #: Beyond these neither speed nor repeatability gains.
@@ -22,6 +24,14 @@ _MOST_THREADS = 16
 #: The jail clears the environment; which GPUs are ours was said before.
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _GPUS = os.environ.get(_VISIBLE)
+
+
+def prepare() -> None:
+    """Have at hand, before any fork, what every job needs and the libraries put off."""
+    for name in KarrasDiffusionSchedulers.__members__:
+        # A scheduler that is made asks for all that could stand in for it.
+        getattr(diffusers, name)
+    loading.prepare()
 
 
 def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Progress) -> Result:
@@ -34,10 +44,13 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
     device = _device(options.device)
     _settle(device)
     setting = Setting(path, folder, options, device, progress)
-    if isinstance(plan, Generate):
-        result = showing.show(plan, setting)
-    else:
-        result = roundtrip.show(plan, setting)
+    match plan:
+        case Generate():
+            result = showing.show(plan, setting)
+        case RoundTrip():
+            result = roundtrip.show(plan, setting)
+        case AddOn():
+            result = skipped("smoke.kind", f"{ADD_ONS[plan.kind]} cannot be shown yet")
     return replace(
         result,
         device=device.type,

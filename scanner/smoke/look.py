@@ -3,6 +3,9 @@ most files that cannot be shown are told so at once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeGuard
+
 from scanner.errors import EngineError
 from scanner.identify import identify
 from scanner.limits import Limits
@@ -10,12 +13,40 @@ from scanner.reading import read
 from scanner.report import Format, Json
 from scanner.smoke.bases import BASES
 from scanner.smoke.outcome import Result, failed, skipped
-from scanner.smoke.plan import Generate, Mode, Plan, RoundTrip, plan
+from scanner.smoke.plan import ADD_ONS, AddOn, Generate, Mode, Plan, RoundTrip, plan
 from scanner.source import FileSource
 
 
-def look(descriptor: int, limits: Limits) -> Plan | Result:
-    """The plan for an open file; a skipped or failed Result where that is decided already."""
+def look(descriptor: int, limits: Limits, base: int | None = None) -> Plan | Result:
+    """The plan for an open file; a skipped or failed Result where that is decided already.
+    ``base`` is an open base model, looked at only where the file needs one."""
+    found = _planned(descriptor, limits)
+    if base is None or not _can_borrow(found):
+        return found
+    lent = base_of(base, limits)
+    if isinstance(lent, Generate):
+        return _planned(descriptor, limits, lent)
+    # A VAE is shown without one just as well.
+    return found if isinstance(found, RoundTrip) else replace(lent, needs=found.needs)
+
+
+def base_of(descriptor: int, limits: Limits) -> Generate | Result:
+    """The plan for an open file that shall serve as a base model: whole, and with nothing but a
+    text for its input. A skipped Result says what it is instead."""
+    found = _planned(descriptor, limits)
+    if isinstance(found, Generate) and found.mode is Mode.TEXT:
+        return found
+    if isinstance(found, Result):
+        return skipped("smoke.base_file", f"the base model cannot be used: {found.reason}")
+    what = f"a model for {found.mode}" if isinstance(found, Generate) else "no whole model"
+    return skipped("smoke.base_file", f"the base model cannot be used: it is {what}")
+
+
+def _can_borrow(found: Plan | Result) -> TypeGuard[RoundTrip | Result]:
+    return isinstance(found, RoundTrip) or (isinstance(found, Result) and found.needs is not None)
+
+
+def _planned(descriptor: int, limits: Limits, lent: Generate | None = None) -> Plan | Result:
     reading = read(FileSource(descriptor), limits)
     if reading.format is not Format.SAFETENSORS:
         return skipped(
@@ -23,23 +54,37 @@ def look(descriptor: int, limits: Limits) -> Plan | Result:
         )
     if reading.table is None:
         return failed("smoke.unreadable", "the file's header cannot be read")
-    return plan(identify(reading.table, format=reading.format, limits=limits), reading.table)
+    identity = identify(reading.table, format=reading.format, limits=limits)
+    return plan(identity, reading.table, lent)
 
 
 def written(found: Plan) -> dict[str, Json]:
     """A plan as it leaves the jail."""
-    if isinstance(found, RoundTrip):
-        return {"base": found.base_name}
-    return {
-        "base": found.base_name,
-        "mode": found.mode.value,
-        "prediction": found.prediction,
-        "in_channels": found.in_channels,
-    }
+    match found:
+        case AddOn():
+            return {"add_on": found.kind, "on": written(found.on), "trigger": found.trigger}
+        case RoundTrip():
+            return {"base": found.base_name, "on": written(found.on) if found.on else None}
+        case Generate():
+            return {
+                "base": found.base_name,
+                "mode": found.mode.value,
+                "prediction": found.prediction,
+                "in_channels": found.in_channels,
+            }
 
 
 def understood(body: Json) -> Plan:
     """The plan that came out of the jail; nothing from there is taken on trust."""
+    match body:
+        case {"add_on": str(kind), "on": on, "trigger": str() | None as trigger} if kind in ADD_ONS:
+            return AddOn(kind, _generate(on), trigger)
+        case {"base": str(base), "on": on, **rest} if base in BASES and not rest:
+            return RoundTrip(base, None if on is None else _generate(on))
+    return _generate(body)
+
+
+def _generate(body: Json) -> Generate:
     match body:
         case {
             "base": str(base),
@@ -48,6 +93,4 @@ def understood(body: Json) -> Plan:
             "in_channels": int(channels),
         } if base in BASES and mode in tuple(Mode):
             return Generate(base, Mode(mode), prediction, channels)
-        case {"base": str(base), **rest} if base in BASES and not rest:
-            return RoundTrip(base)
     raise EngineError("sandbox.crashed", "the child's plan makes no sense")

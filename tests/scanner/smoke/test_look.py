@@ -5,7 +5,7 @@ import pytest
 from scanner.errors import EngineError
 from scanner.report import Json
 from scanner.smoke.look import understood, written
-from scanner.smoke.plan import Generate, Mode, Plan, RoundTrip
+from scanner.smoke.plan import AddOn, Generate, Mode, Plan, RoundTrip
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,9 @@ from scanner.smoke.plan import Generate, Mode, Plan, RoundTrip
         Generate("sd1", Mode.INPAINT, "epsilon", 9),
         Generate("sd2", Mode.TEXT, None, 4),
         RoundTrip("sd1-mini"),
+        RoundTrip("sd1", Generate("sdxl", Mode.TEXT, "epsilon", 4)),
+        AddOn("lora", Generate("sd1", Mode.TEXT, "epsilon", 4)),
+        AddOn("embedding", Generate("sd2", Mode.TEXT, None, 4), "a-token"),
     ],
 )
 def test_a_plan_comes_out_of_the_jail_as_it_went_in(plan: Plan) -> None:
@@ -28,6 +31,9 @@ def test_a_plan_comes_out_of_the_jail_as_it_went_in(plan: Plan) -> None:
         {"base": "../etc"},
         {"base": "sd1", "mode": "rm", "prediction": None, "in_channels": 4},
         {"base": "sd1", "mode": "inpaint"},
+        {"base": "sd1", "on": {"base": "sd1"}},
+        {"add_on": "lora", "on": None, "trigger": None},
+        {"add_on": "virus", "on": {}, "trigger": None},
     ],
 )
 def test_nonsense_out_of_the_jail_is_refused(body: Json) -> None:
