@@ -22,6 +22,8 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from registry.errors import EngineError, UserError
+from scanner.hashes import Digests
+from scanner.report import Hashes
 
 QUARANTINE = "quarantine"
 PUBLIC = "public"
@@ -76,7 +78,8 @@ class Incoming:
     def __init__(self, *, limit: int | None = None) -> None:
         self.limit: int = settings.WEIGHHOUSE_MAX_UPLOAD if limit is None else limit
         self.size = 0
-        self._sha256 = hashlib.sha256()
+        self._digests = Digests()
+        self._hashes: Hashes | None = None
         descriptor, name = tempfile.mkstemp(prefix="in-", dir=scratch())
         self.path = Path(name)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=0)
@@ -85,15 +88,23 @@ class Incoming:
         self.size += len(data)
         if self.size > self.limit:
             raise UserError("file.too_large", limit=self.limit)
-        self._sha256.update(data)
+        self._digests.update(data)
         with _disk_errors():
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
 
     @property
+    def hashes(self) -> Hashes:
+        """Every digest of what has arrived; nothing is written after the first look. AutoV3 is that
+        of a safetensors file, which only an inspection knows it to be."""
+        if self._hashes is None:
+            self._hashes = self._digests.hashes()
+        return self._hashes
+
+    @property
     def digest(self) -> str:
-        return self._sha256.hexdigest()
+        return str(self.hashes.sha256)
 
     def finish(self) -> None:
         """Make what was written durable. Called before ``place``."""
@@ -103,6 +114,7 @@ class Incoming:
                 self._file.close()
 
     def drop(self) -> None:
+        self._digests.close()
         with suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
@@ -332,12 +344,22 @@ def local_copy(digest: str, folder: Path) -> Iterator[Path]:
         else:
             raise EngineError("blob.lost", digest)
     else:
-        with open_any(digest) as source_file, target.open("wb") as copy, _disk_errors():
-            shutil.copyfileobj(source_file, copy, 1024 * 1024)
+        _fetch(digest, target)
     try:
         yield target
     finally:
         target.unlink(missing_ok=True)
+
+
+def _fetch(digest: str, target: Path) -> None:
+    """Download a blob, and make sure that it is the one."""
+    sha256 = hashlib.sha256()
+    with open_any(digest) as remote, target.open("wb") as copy, _disk_errors():
+        while data := remote.read(1024 * 1024):
+            sha256.update(data)
+            copy.write(data)
+    if sha256.hexdigest() != digest:
+        raise EngineError("blob.damaged", "the stored bytes are not those that were uploaded")
 
 
 def sweep_scratch(older_than: float) -> int:

@@ -48,12 +48,21 @@ class Answer:
 
 
 def inspect(
-    path: Path, progress: Progress, *, extra: Sequence[str] = EXTRA, timeout: float = 3_600
+    path: Path,
+    progress: Progress,
+    *,
+    extra: Sequence[str] = EXTRA,
+    hashes: Mapping[str, str] | None = None,
+    timeout: float = 3_600,
 ) -> Answer:
     """The report on one file, with the ``extra`` sections. Any verdict is an answer; only our own
-    failure raises."""
+    failure raises: ``EngineError("hashes.other_file")`` where the ``hashes`` that are known, by
+    kind, are not the file's."""
     only = ",".join((*SECTIONS, *extra))
-    arguments = ["inspect", "--json", "--progress", "--only", only, str(path)]
+    arguments = ["inspect", "--json", "--progress", "--only", only]
+    if hashes:
+        arguments += ["--hashes", ",".join(f"{kind}={text}" for kind, text in hashes.items())]
+    arguments.append(str(path))
     return _call(arguments, progress, timeout, fine={0, 1})
 
 

@@ -37,9 +37,11 @@ def store(blob: Blob, data: dict[str, Any], *, seconds: float = 0) -> Report:
     )
     _let_count(report)
     blob.refresh_from_db()
-    for kind, value in data["hashes"].items():
-        if value:
-            BlobHash.objects.update_or_create(blob=blob, kind=kind, defaults={"value": value})
+    hashes = {kind: value for kind, value in data["hashes"].items() if value}
+    for kind, value in hashes.items():
+        BlobHash.objects.update_or_create(blob=blob, kind=kind, defaults={"value": value})
+    # Bytes that only began like a safetensors file lose what they were given for it.
+    blob.hashes.exclude(kind__in=hashes).delete()
     contents.keep(blob, data)
     return report
 

@@ -6,6 +6,9 @@ was handed in, an ``EngineError`` about us or the machine.
 
 from __future__ import annotations
 
+#: The digests that came with a file are of another one.
+OTHER_FILE = "hashes.other_file"
+
 
 class ScannerError(Exception):
     """Base of every error raised on purpose. ``code`` is stable, ``params`` fill the message."""

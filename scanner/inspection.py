@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import scanner
 from scanner import policy, reading
-from scanner.errors import FileError, LimitExceeded
+from scanner.errors import OTHER_FILE, EngineError, FileError, LimitExceeded
 from scanner.formats.anomalies import finding
 from scanner.limits import Limits
 from scanner.reading import Reading
@@ -93,6 +93,8 @@ class _Work:
             # The jail's own answer to that is better than half a report.
             raise
         except Exception as error:
+            if isinstance(error, EngineError) and error.code == OTHER_FILE:
+                raise
             print(f"{section}: {type(error).__name__}: {error}"[:500], file=sys.stderr)
             self._failed("engine-error", section, f"{type(error).__name__}: {error}"[:200])
         return otherwise
@@ -107,8 +109,13 @@ def inspect(
     *,
     only: Collection[str] = SECTIONS,
     progress: Progress | None = None,
+    given: Hashes | None = None,
 ) -> Report:
-    """The report of one file, without its name. Never raises on hostile input."""
+    """The report of one file, without its name. Never raises on hostile input.
+
+    ``given`` are digests that the caller has computed while the file arrived: only the CRC-32 is
+    computed again, and ``EngineError("hashes.other_file")`` raised where it differs.
+    """
     work = _Work(source, limits, progress)
     read: Reading | None = None
     if set(only) - {"hashes"}:
@@ -116,7 +123,7 @@ def inspect(
     # First: a published digest settles what keys cannot.
     parts = _Parts(work, read)
     passing = parts.weights(only)
-    hashes = _hashes(work, read) if "hashes" in only else None
+    hashes = _hashes(work, read, given) if "hashes" in only else None
     sha256 = hashes.sha256 if hashes else None
     identity = parts.identity(only, sha256)
     passed = passing()
@@ -269,14 +276,20 @@ class _Parts:
         )
 
 
-def _hashes(work: _Work, read: Reading | None) -> Hashes | None:
+def _hashes(work: _Work, read: Reading | None, given: Hashes | None) -> Hashes | None:
     from scanner import hashes
 
     # AutoV3 wants the end of the header alone; nothing else has to be read for it.
     offset = read.data_offset if read is not None else _data_offset(work.source)
     step = work.step("hashes")
+    if given is None:
+        return work.attempt(
+            "hashes", lambda: hashes.digest(work.source, data_offset=offset, progress=step), None
+        )
     return work.attempt(
-        "hashes", lambda: hashes.digest(work.source, data_offset=offset, progress=step), None
+        "hashes",
+        lambda: hashes.checked(work.source, given, data_offset=offset, progress=step),
+        None,
     )
 
 

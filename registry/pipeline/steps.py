@@ -9,17 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path, PurePath
 from typing import Any
 
-from django.conf import settings
-
-from registry import blobs, contents, engine, policies, reports, serving, warm
-from registry.engine import Drawing
+from registry import blobs, contents, engine, policies, reports, serving
 from registry.errors import EngineError
-from registry.models import Artifact, Blob, Preview, SmokeTest, Version
-from registry.pipeline import making, variants, verdicts
-from registry.pipeline.intake import store_file
+from registry.models import Artifact, Blob, Version
+from registry.pipeline import drawing, making, variants, verdicts
+from registry.pipeline.intake import arrived
 from registry.pipeline.runs import Outcome
 from registry.recipes import Recipe
 from registry.states import ArtifactRole, Kind, Stage, Step
@@ -50,7 +46,7 @@ def inspect(version: Version, beat: Beat) -> Outcome:
     """Have every uploaded file read; quarantine the version if any is malicious or unreadable."""
     uploads = _uploads(version)
     for index, artifact in enumerate(uploads):
-        report_on(artifact.blob, _part(beat, index, len(uploads)))
+        report_on(artifact.blob, part(beat, index, len(uploads)))
     verdict = reports.worst([artifact.blob.verdict for artifact in uploads])
     refused = verdict in verdicts.REFUSED
     return Outcome(
@@ -77,16 +73,28 @@ def report_on(blob: Blob, progress: engine.Progress) -> None:
 
 
 def inspected(blob: Blob, progress: engine.Progress) -> engine.Answer:
-    """What the engine says about ``blob`` now."""
+    """What the engine says about ``blob`` now. The first time it is handed the digests that were
+    computed on the way in, and checks one of them; later every one is computed anew."""
+    known = {} if blob.reports.exists() else arrived(blob)
+    known.pop("autov2", None)
     with blobs.workspace() as folder, blobs.local_copy(blob.digest, folder) as path:
-        answer = engine.inspect(path, progress)
+        try:
+            answer = engine.inspect(path, progress, hashes=known)
+        except EngineError as error:
+            if error.code != _OTHER_FILE:
+                raise
+            raise EngineError("blob.damaged", _DAMAGED) from error
     _check_digest(answer.data, blob.digest)
     return answer
 
 
+_OTHER_FILE = "hashes.other_file"
+_DAMAGED = "the stored bytes are not those that were uploaded"
+
+
 def _check_digest(data: Mapping[str, Any], digest: str) -> None:
     if data["hashes"]["sha256"] != digest:
-        raise EngineError("blob.damaged", "the stored bytes are not those that were uploaded")
+        raise EngineError("blob.damaged", _DAMAGED)
 
 
 def _why(uploads: list[Artifact]) -> str:
@@ -108,7 +116,7 @@ def convert(version: Version, beat: Beat) -> Outcome:
         if artifact.derived.filter(role=role).exists():
             continue
         try:
-            result = making.make(artifact, _RECIPES[role], _part(beat, index, len(wanted)))
+            result = making.make(artifact, _RECIPES[role], part(beat, index, len(wanted)))
         except making.Refused as error:
             refused.append((artifact, error))
         else:
@@ -154,81 +162,18 @@ def needs_conversion(artifact: Artifact) -> bool:
 def smoke(version: Version, beat: Beat) -> Outcome:
     """Generate pictures from the file that people will download; a failure is shown, and a
     person decides."""
-    artifact = _to_smoke(version)
+    artifact = drawing.subject(version)
     if artifact is None:
         return Outcome(
             stages=(Stage.SMOKE_TESTED, Stage.IN_REVIEW), note="No clean file to generate with."
         )
-    with blobs.workspace() as folder, blobs.local_copy(artifact.blob_id, folder) as path:
-        # Loaders go by the suffix, and the blob has none.
-        model = path.rename(folder / "model.safetensors")
-        pictures = folder / "pictures"
-        pictures.mkdir()
-        drawing = Drawing(model, pictures, device=settings.WEIGHHOUSE_DEVICE)
-        answer = warm.smoke(drawing, _part(beat, 0, 1))
-        stored = _store_pictures(answer.data, pictures)
-
-    def commit() -> None:
-        SmokeTest.objects.update_or_create(
-            artifact=artifact,
-            defaults={"verdict": answer.data["verdict"], "data": answer.data},
-        )
-        _replace_previews(version, artifact, stored)
-
+    drawn = drawing.draw(artifact, part(beat, 0, 1))
     return Outcome(
         stages=(Stage.SMOKE_TESTED, Stage.IN_REVIEW),
-        note=str(answer.data.get("reason") or ""),
-        data={"smoke": answer.data["verdict"]},
-        commit=commit,
+        note=drawn.reason,
+        data={"smoke": drawn.verdict},
+        commit=lambda: drawing.keep(version, drawn),
     )
-
-
-def _to_smoke(version: Version) -> Artifact | None:
-    """The largest file that would be served and that pictures can be made with."""
-    shown = version.artifacts.filter(role__in=[ArtifactRole.UPLOAD, ArtifactRole.CONVERTED])
-    files = [
-        artifact
-        for artifact in shown.select_related("blob")
-        if serving.fit_to_publish(artifact) and artifact.blob.format == "safetensors"
-    ]
-    return max(files, key=lambda artifact: artifact.blob.size, default=None)
-
-
-#: A picture's sizes by its position: {"full": (blob, image), …}
-_Sizes = dict[str, tuple[Blob, dict[str, Any]]]
-
-
-def _store_pictures(data: Mapping[str, Any], folder: Path) -> list[_Sizes]:
-    """Store what the smoke test drew, grouped by picture, in the order drawn."""
-    grouped: dict[object, _Sizes] = {}
-    for image in data.get("images", []):
-        # The engine's word for a file is a name, never a path.
-        path = folder / PurePath(str(image["file"])).name
-        key = image.get("picture", (image.get("seed"), image.get("prompt")))
-        grouped.setdefault(str(key), {})[image["size"]] = (store_file(path), image)
-    return [sizes for sizes in grouped.values() if "full" in sizes]
-
-
-def _replace_previews(version: Version, artifact: Artifact, pictures: list[_Sizes]) -> None:
-    version.previews.all().delete()
-    for position, sizes in enumerate(pictures):
-        full, image = sizes["full"]
-        medium, _ = sizes.get("medium", sizes["full"])
-        small, _ = sizes.get("small", (medium, image))
-        parameters = image.get("parameters")
-        Preview.objects.create(
-            version=version,
-            artifact=artifact,
-            position=position,
-            full=full,
-            medium=medium,
-            small=small,
-            width=image["width"],
-            height=image["height"],
-            prompt=image.get("prompt") or "",
-            seed=image.get("seed"),
-            parameters=parameters if isinstance(parameters, dict) else {"text": parameters or ""},
-        )
 
 
 def _uploads(version: Version) -> list[Artifact]:
@@ -239,7 +184,7 @@ def _uploads(version: Version) -> list[Artifact]:
     )
 
 
-def _part(beat: Beat, index: int, count: int) -> engine.Progress:
+def part(beat: Beat, index: int, count: int) -> engine.Progress:
     """Progress of one file as a share of the whole step. Without a total, the lease is renewed
     and the figure stays."""
     last = 0

@@ -14,7 +14,7 @@ from typing import Protocol
 from scanner import __version__
 from scanner.cli.words import plain
 from scanner.errors import EngineError, ScannerError
-from scanner.report import EXTRA, SECTIONS
+from scanner.report import EXTRA, SECTIONS, Hashes
 
 CLEAN, NOT_CLEAN, FAILED = 0, 1, 2
 
@@ -68,6 +68,19 @@ def _positive(text: str) -> int:
     return number
 
 
+_DIGITS = {"sha256": 64, "blake3": 64, "crc32": 8, "autov1": 8, "autov3": 12}
+
+
+def _hashes(text: str) -> Hashes:
+    pairs = dict(part.partition("=")[::2] for part in text.split(","))
+    for kind, value in pairs.items():
+        if len(value) != _DIGITS.get(kind) or not set(value) <= set("0123456789abcdef"):
+            raise argparse.ArgumentTypeError(f"{kind}={value} is no digest, in lower-case hex")
+    if missing := {"sha256", "blake3", "crc32"} - pairs.keys():
+        raise argparse.ArgumentTypeError(f"without {', '.join(sorted(missing))}")
+    return Hashes(**pairs, autov2=pairs["sha256"][:10])
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
@@ -114,6 +127,11 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(SECTIONS)}; and, where they are asked for, {', '.join(EXTRA)}",
     )  # fmt: skip
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files at a time")
+    parser.add_argument(
+        "--hashes", type=_hashes, metavar="KIND=HEX,…",
+        help="digests of the one file that the caller has computed already: sha256, blake3, crc32 "
+        "and, where they apply, autov1 and autov3. Only the CRC-32 is computed again",
+    )  # fmt: skip
     _output(parser, sarif=True)
 
 
@@ -157,8 +175,12 @@ def _convert(parser: argparse.ArgumentParser) -> None:
 
 def _smoke(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="smoking")
-    parser.add_argument("path", type=Path, metavar="PATH", help="a .safetensors file")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where pictures go")
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a .safetensors file")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where pictures go")
+    parser.add_argument(
+        "--serve", action="store_true",
+        help="stay, and take jobs as JSON lines on standard input: see docs/smoke.md",
+    )  # fmt: skip
     parser.add_argument("--size", type=_positive, metavar="PIXELS", help="of a picture's sides")
     parser.add_argument("--steps", type=_positive, metavar="N", help="sampling steps")
     parser.add_argument("--seed", type=int, metavar="N", help="of the first picture")

@@ -15,10 +15,10 @@ from scanner.cli.opening import opened
 from scanner.cli.progress import Progress, Tell
 from scanner.cli.showing import Lines, Shown, Tables
 from scanner.cli.words import readable
-from scanner.errors import EngineError, FileError, ScannerError
+from scanner.errors import OTHER_FILE, EngineError, FileError, ScannerError
 from scanner.formats.anomalies import finding
 from scanner.limits import DEFAULT
-from scanner.report import Format, Json, Report, Safety, Verdict, to_json
+from scanner.report import Format, Hashes, Json, Report, Safety, Verdict, to_json
 from scanner.source import FileSource
 
 _ILLUSTRATED = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
@@ -33,11 +33,12 @@ class _Outcome(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """The sections, and whether flagged files come with their pseudo-Python: JSON alone has room
-    for it."""
+    """The sections, whether flagged files come with their pseudo-Python (JSON alone has room for
+    it), and the digests of the one file where they are known."""
 
     only: tuple[str, ...]
     illustrated: bool
+    hashes: Hashes | None = None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         shown.problem(folder, "read.failed", f"{readable(str(folder))}: {why}")
         status = FAILED
 
-    asked = _Asked(only, illustrated=arguments.json)
+    asked = _Asked(only, illustrated=arguments.json, hashes=arguments.hashes)
+    if arguments.hashes is not None and len(paths) != 1:
+        raise EngineError("usage.hashes", "--hashes is of one file, and several are named")
     outcomes = _each(paths, asked, progress, arguments.jobs)
     try:
         for path, outcome in zip(paths, outcomes, strict=True):
@@ -121,13 +124,19 @@ def _inspect(path: Path, asked: _Asked, tell: Tell | None) -> _Outcome:
         with opened(path) as fd:
             return _jailed(fd, readable(path.name), asked, tell)
     except EngineError as error:
+        if error.code == OTHER_FILE:
+            raise
         return _Outcome(problem=error.message, ours=True)
 
 
 def _jailed(fd: int, name: str, asked: _Asked, tell: Tell | None) -> _Outcome:
     def work(told: Tell) -> Json:
         report = inspection.inspect(
-            FileSource(fd), DEFAULT, only=asked.only, progress=told if tell else None
+            FileSource(fd),
+            DEFAULT,
+            only=asked.only,
+            progress=told if tell else None,
+            given=asked.hashes,
         )
         return {**to_json(report), "sandbox": list(sandbox.held())}
 
@@ -136,6 +145,8 @@ def _jailed(fd: int, name: str, asked: _Asked, tell: Tell | None) -> _Outcome:
         body = sandbox.run(work, progress=tell, descriptors=[fd], threads="hashes" in asked.only)
     except ScannerError as error:
         ours = isinstance(error, EngineError)
+        if error.code == OTHER_FILE:
+            raise
         body = to_json(_unreadable(fd, error, asked.only))
     if not isinstance(body, dict):
         raise EngineError("sandbox.crashed", "the child's answer makes no sense")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from types import TracebackType
 
 from scanner.convert.plan import Piece
+from scanner.crc import crc32
 from scanner.errors import FileError
 from scanner.tensors import Storage
 
@@ -17,7 +17,7 @@ def _verify(storages: Iterable[Storage]) -> None:
     for storage in storages:
         crc = 0
         for chunk in storage.source.chunks():
-            crc = zlib.crc32(chunk, crc)
+            crc = crc32(chunk, crc)
         if crc != storage.crc32:
             raise FileError("read.checksum", f"{storage.member or storage.key} is damaged")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import NamedTuple
 
+from scanner.crc import crc32
 from scanner.errors import FileError
 from scanner.extents import Extent, Part
 from scanner.formats import inflate, pickles, storages, table, zip_archive
@@ -153,10 +153,10 @@ def _pickle(member: Member, collector: Collector) -> tuple[Trace, ...]:
 def _checksum(member: Member, source: Source, collector: Collector) -> None:
     if source.size > collector.place.limits.pickle_bytes:
         return
-    crc32 = 0
+    crc = 0
     for chunk in source.chunks():
-        crc32 = zlib.crc32(chunk, crc32)
-    if crc32 != member.crc32:
+        crc = crc32(chunk, crc)
+    if crc != member.crc32:
         collector.note("zip-crc", member=member.label, offset=member.offset)
     if source.size != member.size:
         detail = f"{source.size} bytes, not {member.size}."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from scanner.crc import crc32
 from scanner.errors import FileError
 from scanner.health.blocks import Scan
 from scanner.weights import Feed, Span, blocks
@@ -63,7 +63,7 @@ def _same(group: list[Span]) -> Iterator[tuple[str, ...]]:
         crc = 0
         try:
             for block in blocks(place):
-                crc = zlib.crc32(block, crc)
+                crc = crc32(block, crc)
         except FileError:
             continue
         sums.setdefault(crc, []).append(place.tensor.name)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scanner.crc import crc32
 from scanner.errors import EngineError
 from scanner.writer.arrays import Tree
 from scanner.writer.opcodes import Pickle
@@ -81,7 +81,7 @@ class Archive:
         self._at += len(_local(encoded, size, 0, start))
         crc, left = 0, size
         for chunk in chunks:
-            crc = zlib.crc32(chunk, crc)
+            crc = crc32(chunk, crc)
             left -= len(chunk)
             self._write(chunk)
         if left:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.core.files import File
+from django.core.files.storage import storages
 from pytest_django.fixtures import Settings
 
 from registry import blobs
@@ -172,3 +176,27 @@ def test_a_part_is_read_without_what_stands_before_it(store: str) -> None:
         assert file.read() == data[-3:]
         file.seek(0)
         assert hashlib.sha256(file.read()).hexdigest() == digest
+
+
+def test_every_digest_of_what_arrived_is_known(store: str) -> None:
+    data = (100).to_bytes(8, "little") + b"{" + bytes(99) + DATA
+    with blobs.Incoming() as arriving:
+        for start in range(0, len(data), 1000):
+            arriving.write(data[start : start + 1000])
+        assert arriving.hashes.sha256 == arriving.digest == hashlib.sha256(data).hexdigest()
+        assert arriving.hashes.autov3 == hashlib.sha256(DATA).hexdigest()[:12]
+        assert arriving.hashes.crc32 == f"{zlib.crc32(data):08x}"
+
+
+def test_a_remote_file_that_changed_is_not_handed_on(store: str, tmp_path: Path) -> None:
+    digest = incoming()
+    if store == "s3":
+        storages["blobs"].save(
+            f"quarantine/{digest[:2]}/{digest[2:4]}/{digest}", File(BytesIO(b"x"))
+        )
+        with pytest.raises(EngineError, match=r"blob\.damaged"), blobs.local_copy(digest, tmp_path):
+            pass
+    else:
+        # On a local disk nothing is copied, and so nothing read: an inspection finds out.
+        with blobs.local_copy(digest, tmp_path) as path:
+            assert path.stat().st_nlink == 2

@@ -9,7 +9,8 @@ import blake3
 import pytest
 
 from scanner import hashes
-from scanner.errors import FileError
+from scanner.errors import EngineError, FileError
+from scanner.report import Hashes
 from scanner.source import BytesSource
 
 _DATA = random.Random(7).randbytes(3 * 1024 * 1024 + 17)
@@ -60,3 +61,49 @@ def test_a_read_that_fails_is_the_files_fault() -> None:
 
     with pytest.raises(FileError, match=r"read\.short"):
         hashes.digest(Short(_DATA), data_offset=None)
+
+
+def _pushed(data: bytes, *sizes: int) -> Hashes:
+    digests = hashes.Digests()
+    at = 0
+    for size in (*sizes, len(data)):
+        digests.update(data[at : at + size])
+        at += size
+    return digests.hashes()
+
+
+@pytest.mark.parametrize("size", [1, 9, 1000, 65_536, 1 << 20, 5 << 20])
+def test_bytes_that_arrive_in_pieces_of_any_size(size: int) -> None:
+    header = (992).to_bytes(8, "little") + b"{"
+    data = header + _DATA[: 992 - 1] + random.Random(1).randbytes(6 * 1024 * 1024)
+    whole = hashes.digest(BytesSource(data), data_offset=1000)
+    assert whole.autov3 == hashlib.sha256(data[1000:]).hexdigest()[:12]
+    few = (size,) * min(len(data) // size, 3_000)
+    assert _pushed(data, *few) == whole
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"PK\x03\x04", (5).to_bytes(8, "little"), (5).to_bytes(8, "little") + b"[",
+     (100_000_001).to_bytes(8, "little") + b"{", (50_000).to_bytes(8, "little") + b"{"],
+)  # fmt: skip
+def test_bytes_that_cannot_be_safetensors_have_no_autov3(head: bytes) -> None:
+    assert _pushed(head, 3).autov3 is None
+    assert _pushed(head).sha256 == hashlib.sha256(head).hexdigest()
+
+
+def test_digests_that_are_given_are_taken_where_the_checksum_fits() -> None:
+    source = BytesSource(_DATA)
+    whole = hashes.digest(source, data_offset=1000)
+    given = whole._replace(blake3="0" * 64)
+    assert hashes.checked(source, given, data_offset=1000) == given
+    # What only looked like safetensors has no AutoV3.
+    assert hashes.checked(source, given, data_offset=None) == given._replace(autov3=None)
+    # Without the digest that it should have, everything is computed.
+    assert hashes.checked(source, given._replace(autov3=None), data_offset=1000) == whole
+
+
+def test_digests_of_another_file_are_refused() -> None:
+    given = hashes.digest(BytesSource(_DATA[:-1]), data_offset=None)
+    with pytest.raises(EngineError, match=r"hashes\.other_file"):
+        hashes.checked(BytesSource(_DATA), given, data_offset=None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from registry import blobs, reviews, serving, uploads
+from registry import blobs, engine, reviews, serving, uploads
 from registry.models import Artifact, Report, SmokeTest, Version
 from registry.pipeline import tasks
 from registry.states import ArtifactRole, Role, RunState, Stage
@@ -123,6 +125,31 @@ def test_the_same_bytes_are_inspected_once(files: Path) -> None:
 def test_one_bad_file_quarantines_the_whole_version(files: Path) -> None:
     version = work_through(handed_in(files / "mini-lora.safetensors", files / "hostile.ckpt"))
     assert version.stage == Stage.QUARANTINED
+
+
+def test_digests_are_computed_once_on_the_way_in(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    real = engine._call
+
+    def listening(arguments: Sequence[str], *rest: Any, **more: Any) -> engine.Answer:
+        if arguments[0] == "inspect":
+            told.append(arguments[arguments.index("--hashes") + 1])
+        return real(arguments, *rest, **more)
+
+    monkeypatch.setattr(engine, "_call", listening)
+    version = work_through(handed_in(files / "mini-lora.safetensors"))
+    blob = version.artifacts.get().blob
+    data = (files / "mini-lora.safetensors").read_bytes()
+    assert f"sha256={hashlib.sha256(data).hexdigest()}" in told[0]
+    header = int.from_bytes(data[:8], "little") + 8
+    found = dict(blob.hashes.values_list("kind", "value"))
+    assert found["autov3"] == hashlib.sha256(data[header:]).hexdigest()[:12]
+    assert found.keys() <= {"sha256", "blake3", "crc32", "autov1", "autov2", "autov3"}
+    assert {kind: found.get(kind) for kind in found} == {
+        kind: value for kind, value in Report.objects.get().data["hashes"].items() if value
+    }
 
 
 def test_bytes_that_rotted_on_disk_are_noticed(files: Path) -> None:
