@@ -53,6 +53,8 @@ MESSAGES: Mapping[str, tuple[int, str]] = {
     "variant.vae": (409, "That VAE cannot be taken: {reason}."),
     "variant.changes_nothing": (409, "That would change nothing in this file."),
     "variant.too_many": (409, "A version has {most} variants at most; take one away first."),
+    "smoke.nothing": (409, "None of this version's files can be drawn with."),
+    "base.unfit": (409, "This file cannot serve as a base: {reason}."),
     "person.exists": (409, "There is already a person named “{name}”."),
     "person.last_admin": (409, "The last admin cannot be demoted or deactivated."),
     "source.unusable": (400, "{source} could not be read: {reason}."),

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from registry import blobs, catalogue, lifecycle, reports, serving
 from registry.errors import UserError
-from registry.models import Artifact, Blob, Decision, Review, User, Version
-from registry.pipeline import runs
+from registry.models import Artifact, Blob, Decision, Review, SmokeBase, User, Version
+from registry.pipeline import redraws, runs
 from registry.states import Role, Stage
 
 REFUSED = frozenset({Stage.QUARANTINED, Stage.REJECTED})
@@ -27,6 +27,9 @@ def publish(version: Version, *, by: User, note: str = "") -> None:
         reports.describe_model(version)
         for artifact in fit:
             blobs.expose(artifact.blob_id)
+        if SmokeBase.objects.filter(artifact__version=version).exists():
+            # Withdrawn once, it serves again.
+            redraws.look_after_commit()
 
 
 def reject(version: Version, *, by: User, note: str) -> None:

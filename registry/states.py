@@ -119,6 +119,8 @@ class EventKind(TextChoices):
     PERSON = "person", "Person changed"
     AGAIN = "again", "Inspected again"
     VARIANT = "variant", "Variant"
+    REDRAWN = "redrawn", "New pictures"
+    BASE = "base", "Base model"
 
 
 class NoticeKind(TextChoices):
@@ -134,3 +136,4 @@ class NoticeKind(TextChoices):
     UNSAFE = "unsafe", "No longer considered safe"
     WORSE = "worse", "Needs another look"
     CLEARED = "cleared", "Nothing wrong found any more"
+    NOT_MADE = "not_made", "Could not be made"

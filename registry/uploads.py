@@ -10,7 +10,7 @@ from django.db import transaction
 from registry import catalogue, lifecycle, names
 from registry.blobs import Incoming
 from registry.errors import UserError
-from registry.models import Artifact, Model, User, Version
+from registry.models import Artifact, Model, SmokeTest, User, Version
 from registry.pipeline import places, runs
 from registry.pipeline.intake import store
 from registry.states import ArtifactRole, EventKind, Stage
@@ -217,4 +217,5 @@ def _digests(version: Version) -> set[str]:
     found = set(version.artifacts.values_list("blob_id", flat=True))
     for preview in version.previews.all():
         found |= {preview.full_id, preview.medium_id, preview.small_id}
-    return found
+    sheets = SmokeTest.objects.filter(artifact__version=version, sheet__isnull=False)
+    return found | set(sheets.values_list("sheet_id", flat=True))

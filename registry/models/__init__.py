@@ -6,9 +6,10 @@ from registry.models.contents import Fingerprint, Likeness, TensorList
 from registry.models.journal import Download, Event
 from registry.models.notices import Notice
 from registry.models.people import ApiToken, SignInAttempt, User
-from registry.models.reports import Policy, Report, SmokeTest
+from registry.models.reports import Policy, Report
 from registry.models.reviews import Decision, Review
 from registry.models.runs import Reinspection, StepRun
+from registry.models.smoke import Redraw, SmokeBase, SmokeTest
 from registry.models.variants import Variant
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Notice",
     "Policy",
     "Preview",
+    "Redraw",
     "Reinspection",
     "Report",
     "Review",
     "SignInAttempt",
+    "SmokeBase",
     "SmokeTest",
     "StepRun",
     "Tag",

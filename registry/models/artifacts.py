@@ -95,11 +95,18 @@ class Preview(models.Model):
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="previews")
     artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="previews")
     position = models.PositiveSmallIntegerField()
+    #: What it shows: the model, the base without the add-on, or what a VAE was given.
+    role = models.CharField(max_length=10, default="model")
+    strength = models.FloatField(null=True, blank=True)
+    #: Pictures of one group belong side by side.
+    group = models.PositiveSmallIntegerField(default=1)
     full = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     medium = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     small = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    medium_width = models.PositiveIntegerField(default=0)
+    small_width = models.PositiveIntegerField(default=0)
     prompt = models.TextField(blank=True)
     seed = models.BigIntegerField(null=True)
     #: Steps, guidance, sampler, size: what WebUI calls the parameters.

@@ -14,6 +14,9 @@ from registry.states import Kind, Stage, Visibility
 #: Bounds of ``Version.trigger_words``: how many, and how long each may be.
 MOST_TRIGGER_WORDS = 64
 TRIGGER_WORD_LENGTH = 200
+#: The same of ``Version.prompts``.
+MOST_PROMPTS = 4
+PROMPT_LENGTH = 500
 
 
 class Tag(models.Model):
@@ -77,6 +80,8 @@ class Version(models.Model):
     name = models.CharField(max_length=80)
     notes = models.TextField(blank=True)
     trigger_words = models.JSONField(default=list, blank=True)
+    #: What its uploader would have drawn, beside the prompts that all models get.
+    prompts = models.JSONField(default=list, blank=True)
     stage = models.CharField(max_length=14, choices=Stage.choices, default=Stage.DRAFT)
     stage_since = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.UNKNOWN)

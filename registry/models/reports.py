@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from registry.models.artifacts import Artifact, Blob
+from registry.models.artifacts import Blob
 
 
 class Policy(models.Model):
@@ -39,15 +39,3 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.blob_id[:12]}: {self.verdict}"
-
-
-class SmokeTest(models.Model):
-    """What came of generating a picture with an artifact."""
-
-    artifact = models.OneToOneField(Artifact, on_delete=models.CASCADE, related_name="smoke_test")
-    verdict = models.CharField(max_length=8)  # passed, warned, failed, skipped
-    data = models.JSONField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return f"{self.artifact}: {self.verdict}"

@@ -116,9 +116,17 @@ def _name(source: Artifact, blob: Blob, recipe: Recipe, role: ArtifactRole) -> s
 
 def kind_of(blob: Blob) -> str:
     """What the report that counts says it is."""
+    return str(_identity(blob).get("kind") or Kind.UNKNOWN)
+
+
+def base_of(blob: Blob) -> str:
+    """The base that the report that counts says it is of or fits; empty where that is not known."""
+    return str(_identity(blob).get("base") or "")
+
+
+def _identity(blob: Blob) -> Mapping[str, Any]:
     report = blob.report()
-    identity = (report.data.get("identity") or {}) if report else {}
-    return str(identity.get("kind") or Kind.UNKNOWN)
+    return (report.data.get("identity") or {}) if report else {}
 
 
 def free_name(version: Version, wanted: str, role: ArtifactRole) -> str:

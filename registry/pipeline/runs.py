@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from registry import blobs, lifecycle, notices
 from registry.errors import UserError
-from registry.models import Artifact, Blob, Preview, StepRun, User, Version
+from registry.models import Artifact, Blob, Preview, SmokeTest, StepRun, User, Version
 from registry.pipeline import leases
 from registry.pipeline.leases import ATTEMPTS, LIVE, RING_AGAIN, RING_AGAIN_BUSY, LeaseLost
 from registry.states import EventKind, RunState, Stage, Step
@@ -178,6 +178,7 @@ def collect(digests: Iterable[str] | None = None) -> int:
             .exclude(pk__in=Preview.objects.values("full_id"))
             .exclude(pk__in=Preview.objects.values("medium_id"))
             .exclude(pk__in=Preview.objects.values("small_id"))
+            .exclude(pk__in=SmokeTest.objects.exclude(sheet=None).values("sheet_id"))
             .values_list("digest", flat=True)
         )
     else:
@@ -197,4 +198,6 @@ def _collect_one(digest: str) -> bool:
 
 def _is_referred_to(blob: Blob) -> bool:
     pictures = Q(full=blob) | Q(medium=blob) | Q(small=blob)
-    return blob.artifacts.exists() or Preview.objects.filter(pictures).exists()
+    if blob.artifacts.exists() or Preview.objects.filter(pictures).exists():
+        return True
+    return SmokeTest.objects.filter(sheet=blob).exists()

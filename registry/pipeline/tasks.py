@@ -7,7 +7,7 @@ from celery import shared_task
 
 from registry import mail as mails
 from registry.errors import EngineError, UserError
-from registry.pipeline import leases, reinspection, runs, steps, variants
+from registry.pipeline import leases, redraws, reinspection, runs, steps, variants
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,13 @@ def reinspect(pk: int) -> None:
 def make_variant(pk: int) -> None:
     """Make one further file of a version."""
     variants.work(pk, worker=leases.worker_name())
+
+
+@shared_task(name="weighhouse.redraw")
+def redraw(pk: int) -> None:
+    """Make one smoke test once more, and ring for the next."""
+    redraws.work(pk, worker=leases.worker_name())
+    redraws.fill()
 
 
 @shared_task(name="weighhouse.mail")

@@ -48,7 +48,9 @@ def artifact(
     return uploads.receive([data], version=of, name=name, by=of.created_by)
 
 
-def judged(of: Artifact, verdict: str = "clean", format: str = "safetensors") -> Artifact:
+def judged(
+    of: Artifact, verdict: str = "clean", format: str = "safetensors", **identity: Any
+) -> Artifact:
     """As if the engine had found this; tests that need its real word run the engine."""
     data = {
         "schema": 1,
@@ -56,12 +58,21 @@ def judged(of: Artifact, verdict: str = "clean", format: str = "safetensors") ->
         "format": format,
         "hashes": {"sha256": of.blob_id, "autov2": of.blob_id[:10]},
         "safety": {"verdict": verdict, "findings": [], "globals": []},
-        "identity": {"kind": "lora", "base": "sd1", "precision": "fp16"},
+        "identity": {"kind": "lora", "base": "sd1", "precision": "fp16", **identity},
         "scanner": {"version": "test", "policy": "test"},
     }
     reports.store(of.blob, data)
     reports.describe(of.version)
     return of
+
+
+def checkpoint(base: str = "sd1", of: Version | None = None) -> Artifact:
+    """The file of a published version that the engine had called a whole checkpoint."""
+    whole = {name: {"state": "whole"} for name in ("unet", "vae", "text_encoder")}
+    file = artifact(of, name=f"{base}.safetensors")
+    judged(file, kind="checkpoint", base=base, components=whole)
+    Version.objects.filter(pk=file.version_id).update(stage=Stage.PUBLISHED)
+    return Artifact.objects.select_related("blob", "version__model").get(pk=file.pk)
 
 
 def listed(of: Artifact, count: int = 250) -> Artifact:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections
 
 from registry import blobs, engine, lineage, notices, sign_in
 from registry.errors import EngineError
-from registry.pipeline import places, reinspection, runs, variants
+from registry.pipeline import places, redraws, reinspection, runs, variants
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
                 mended = runs.sweep(own_host=own_host)
                 mended |= reinspection.sweep(own_host=own_host)
                 mended |= variants.sweep(own_host=own_host)
+                mended |= redraws.sweep(own_host=own_host)
                 mended["mails"] = notices.ring_again()
                 if any(mended.values()):
                     log.info("sweep", **mended)
