@@ -162,6 +162,11 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vae", type=Path, metavar="FILE", help="put this file's VAE in")
     parser.add_argument("--digest", action="store_true", help="the result's sha256 as well")
     parser.add_argument(
+        "--report", type=_sections, metavar="SECTIONS",
+        help="the source's report as well, with these sections: the file is inspected while it is "
+        "converted, in one reading of the disk",
+    )  # fmt: skip
+    parser.add_argument(
         "--metadata", type=_pair, action="append", default=[], metavar="KEY=TEXT",
         help="written into the file's metadata; may be given several times",
     )  # fmt: skip

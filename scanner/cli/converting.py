@@ -16,6 +16,10 @@ _SHOWN = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.report:
+        from scanner.cli import converting_inspected
+
+        return converting_inspected.run(arguments, options_of(arguments))
     whole = arguments.target.suffix == ".safetensors" and not arguments.target.is_dir()
     if arguments.source.is_dir() and not whole:
         from scanner.cli import converting_folders

@@ -26,7 +26,7 @@ _SAFETENSORS = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     source: Path
     target: Path
     #: Another source that goes to the same target, and goes first.
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     statuses: Counter[int] = Counter()
     for told in _each(jobs, arguments, options, progress):
         progress.clear()
-        status, line, body = _parts(told)
+        status, line, body = parts(told)
         if arguments.json:
             print(json.dumps(body), flush=True)
         else:
@@ -67,7 +67,7 @@ def _sum(statuses: Counter[int], *, dry: bool) -> str:
     return f"{statuses.total()} files: {', '.join(parts)}"
 
 
-def _parts(told: Json) -> tuple[int, str, Json]:
+def parts(told: Json) -> tuple[int, str, dict[str, Json]]:
     match told:
         case [int(status), str(line), dict(body)]:
             return status, line, body
@@ -75,23 +75,23 @@ def _parts(told: Json) -> tuple[int, str, Json]:
 
 
 def _each(
-    jobs: list[_Job], arguments: argparse.Namespace, options: Options, progress: Progress
+    jobs: list[Job], arguments: argparse.Namespace, options: Options, progress: Progress
 ) -> Iterator[Json]:
     if arguments.jobs == 1 or len(jobs) < 2:
         for job in jobs:
-            yield _work(job, arguments, options, progress.of(job.source.name))
+            yield converted(job, arguments, options, progress.of(job.source.name))
         return
     from scanner.cli import lanes
 
     def work(number: int) -> Json:
         job = jobs[number]
-        return _work(job, arguments, options, progress.in_lane(job.source.name))
+        return converted(job, arguments, options, progress.in_lane(job.source.name))
 
     yield from lanes.each(work, len(jobs), arguments.jobs)
 
 
-def _work(job: _Job, arguments: argparse.Namespace, options: Options, tell: Tell | None) -> Json:
-    """[exit status, what a person reads, what a program reads] of one file."""
+def converted(job: Job, arguments: argparse.Namespace, options: Options, tell: Tell | None) -> Json:
+    """[exit status, what a person reads, what a program reads] of one file, which is converted."""
     named: dict[str, object] = {"source": str(job.source), "target": str(job.target)}
     if job.rival is not None:
         why = f"{job.rival.name} beside it would be written to the same file"
@@ -114,7 +114,7 @@ def _work(job: _Job, arguments: argparse.Namespace, options: Options, tell: Tell
     return _told(CLEAN, text(conversion, dry=dry), told_of(conversion, dry=dry))
 
 
-def _error(status: int, job: _Job, named: dict[str, object], code: str, message: str) -> Json:
+def _error(status: int, job: Job, named: dict[str, object], code: str, message: str) -> Json:
     line = f"weighhouse: {plain(str(job.source))}: {plain(message)} [{code}]"
     return _told(status, line, {**named, "error": {"code": code, "message": message}})
 
@@ -125,7 +125,7 @@ def _told(status: int, line: str, body: dict[str, object]) -> Json:
     return told
 
 
-def _jobs(source: Path, target: Path, *, safetensors: bool) -> Iterator[_Job]:
+def _jobs(source: Path, target: Path, *, safetensors: bool) -> Iterator[Job]:
     """The files below ``source`` by name, hidden ones and links left out. Safetensors files only
     where something is asked that changes them."""
     names = (*_NAMES, _SAFETENSORS) if safetensors else _NAMES
@@ -139,5 +139,5 @@ def _jobs(source: Path, target: Path, *, safetensors: bool) -> Iterator[_Job]:
             if path.is_symlink() or not path.is_file():
                 continue
             there = target / path.relative_to(source).with_suffix(_SAFETENSORS)
-            yield _Job(path, there, taken.get(there))
+            yield Job(path, there, taken.get(there))
             taken.setdefault(there, path)

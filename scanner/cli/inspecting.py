@@ -24,7 +24,7 @@ from scanner.source import FileSource
 _ILLUSTRATED = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
 
 
-class _Outcome(NamedTuple):
+class Outcome(NamedTuple):
     """A report, or why there is none; ``ours`` means that the machine or we failed."""
 
     report: dict[str, Json] | None = None
@@ -32,7 +32,7 @@ class _Outcome(NamedTuple):
     ours: bool = False
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """The sections, whether flagged files come with their pseudo-Python (JSON alone has room for
     it), and the digests of the one file where they are known."""
 
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         shown.problem(folder, "read.failed", f"{readable(str(folder))}: {why}")
         status = FAILED
 
-    asked = _Asked(only, illustrated=arguments.json, hashes=arguments.hashes)
+    asked = Asked(only, illustrated=arguments.json, hashes=arguments.hashes)
     if arguments.hashes is not None and len(paths) != 1:
         raise EngineError("usage.hashes", "--hashes is of one file, and several are named")
     outcomes = _each(paths, asked, progress, arguments.jobs)
@@ -93,25 +93,30 @@ def _shown(arguments: argparse.Namespace) -> Shown:
     return Lines() if arguments.json else Tables()
 
 
-def _each(paths: list[Path], asked: _Asked, progress: Progress, jobs: int) -> Iterator[_Outcome]:
+def _each(paths: list[Path], asked: Asked, progress: Progress, jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(paths) < 2:
         for path in paths:
-            yield _inspect(path, asked, progress.of(path.name))
+            yield inspected(path, asked, progress.of(path.name))
         return
     from scanner.cli import lanes
 
     def work(number: int) -> Json:
         path = paths[number]
-        outcome = _inspect(path, asked, progress.in_lane(path.name))
-        return [outcome.report, outcome.problem, outcome.ours]
+        return list(inspected(path, asked, progress.in_lane(path.name)))
 
     for result in lanes.each(work, len(paths), jobs):
-        match result:
-            case [dict() | None as report, str(problem), bool(ours)]:
-                yield _Outcome(report, problem, ours)
+        yield outcome_of(result)
 
 
-def _status(outcome: _Outcome) -> int:
+def outcome_of(result: Json) -> Outcome:
+    """An outcome that came through a pipe."""
+    match result:
+        case [dict() | None as report, str(problem), bool(ours)]:
+            return Outcome(report, problem, ours)
+    raise EngineError("lanes.lost", "a process that reads files made no sense")
+
+
+def _status(outcome: Outcome) -> int:
     if outcome.report is None or outcome.ours:
         return FAILED
     safety = outcome.report.get("safety")
@@ -119,17 +124,17 @@ def _status(outcome: _Outcome) -> int:
     return CLEAN if clean else NOT_CLEAN
 
 
-def _inspect(path: Path, asked: _Asked, tell: Tell | None) -> _Outcome:
+def inspected(path: Path, asked: Asked, tell: Tell | None) -> Outcome:
     try:
         with opened(path) as fd:
             return _jailed(fd, readable(path.name), asked, tell)
     except EngineError as error:
         if error.code == OTHER_FILE:
             raise
-        return _Outcome(problem=error.message, ours=True)
+        return Outcome(problem=error.message, ours=True)
 
 
-def _jailed(fd: int, name: str, asked: _Asked, tell: Tell | None) -> _Outcome:
+def _jailed(fd: int, name: str, asked: Asked, tell: Tell | None) -> Outcome:
     def work(told: Tell) -> Json:
         report = inspection.inspect(
             FileSource(fd),
@@ -159,7 +164,7 @@ def _jailed(fd: int, name: str, asked: _Asked, tell: Tell | None) -> _Outcome:
     safety = body.get("safety")
     if asked.illustrated and isinstance(safety, dict) and safety["verdict"] in _ILLUSTRATED:
         _illustrate(fd, safety)
-    return _Outcome(body, ours=ours)
+    return Outcome(body, ours=ours)
 
 
 def _illustrate(fd: int, safety: dict[str, Json]) -> None:
