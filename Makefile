@@ -13,7 +13,7 @@ help:
 	@echo "make run     install what is missing, then serve the portal, the API and the workers"
 	@echo "make test    install what the tests need, then run them"
 	@echo "make check   linters, types, layers, migrations, deployment"
-	@echo "make bench   beside other scanners; beside sha256; then a 4.27 GB checkpoint through the whole pipeline"
+	@echo "make bench   beside other scanners; beside sha256; beside cp; then a 4.27 GB checkpoint through the whole pipeline"
 	@echo "make parity  the same verdicts on other Pythons, with and without other packages"
 	@echo "make setup   install what \`make run\` needs, into $(VENV)"
 	@echo "make format  let ruff format the code"
@@ -66,6 +66,7 @@ parity: $(DONE)/dev
 bench: $(DONE)/dev compiled
 	$(BIN)/python -m tests.bench.side_by_side
 	$(BIN)/python -m tests.bench.identity
+	$(BIN)/python -m tests.bench.convert
 	$(BIN)/python -m tests.bench.full_size
 
 format: $(DONE)/dev

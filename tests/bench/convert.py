@@ -3,7 +3,8 @@
 Makes a 4.27 GB fp32 checkpoint (SD1.5's exact key set, random values) and measures as whole
 processes, in turn: ``cp`` followed by fsync, our convert, torch.load + save_file, mmap + save_file;
 then hashlib's sha256 of the file against our ingest, which converts the file while it is inspected:
-safety, identity and all six digests, and once more with the health of the values. About 14 GB of disk, warm page cache where memory allows.
+safety, identity and all six digests, and once more with the health of the values. About 14 GB of
+disk, warm page cache where memory allows.
 """
 
 from __future__ import annotations
