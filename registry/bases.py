@@ -49,6 +49,8 @@ def _fitting(artifact: Artifact) -> str:
     """The base for which it can stand; ``UserError`` with the reason why it cannot."""
     if serving.refusal(artifact):
         raise UserError("base.unfit", reason="it is not served, so nobody has approved it")
+    if not pipeline.serves(artifact):
+        raise UserError("base.unfit", reason="its model is private, or it is not in safetensors")
     base = pipeline.family(artifact)
     if not base:
         raise UserError("base.unfit", reason="it is no whole checkpoint in safetensors")
@@ -60,7 +62,7 @@ def unset(base: str, *, by: User | None) -> None:
     if by is not None and not by.is_reviewer:
         raise UserError("access.denied")
     with transaction.atomic():
-        row = all_set().filter(base=base).first()
+        row = all_set().filter(base=base).first() if base.isprintable() else None
         if row is None:
             raise UserError("not_found")
         note = f"{row.artifact.name} is no longer the base for {base}"
@@ -75,7 +77,7 @@ def candidate(version: Version) -> Artifact | None:
     if version.stage != Stage.PUBLISHED or version.kind != Kind.CHECKPOINT:
         return None
     files = version.artifacts.select_related("blob", "version__model")
-    fit = [file for file in files if not serving.refusal(file) and pipeline.family(file)]
+    fit = [file for file in files if pipeline.serves(file) and pipeline.family(file)]
     return max(fit, key=lambda file: file.blob.size, default=None)
 
 

@@ -14,7 +14,12 @@ from django.utils.text import slugify
 from registry import lifecycle, names
 from registry.errors import UserError
 from registry.models import Model, Tag, User, Version
-from registry.models.catalogue import MOST_TRIGGER_WORDS, TRIGGER_WORD_LENGTH
+from registry.models.catalogue import (
+    MOST_PROMPTS,
+    MOST_TRIGGER_WORDS,
+    PROMPT_LENGTH,
+    TRIGGER_WORD_LENGTH,
+)
 from registry.states import EventKind, Kind, RunState, Stage, Visibility
 
 Visitor = User | AnonymousUser
@@ -191,6 +196,17 @@ def _trigger_words(words: Iterable[str]) -> list[str]:
     return wanted
 
 
+def _prompts(texts: Iterable[str]) -> list[str]:
+    """Each in one line: WebUI's parameters go by lines."""
+    wanted = [line for text in texts if (line := " ".join(text.split()))]
+    if len(wanted) > MOST_PROMPTS or any(len(prompt) > PROMPT_LENGTH for prompt in wanted):
+        detail = f"A version has {MOST_PROMPTS} own prompts at most, of {PROMPT_LENGTH} characters."
+        raise UserError("field.invalid", detail=detail)
+    if any(not prompt.isprintable() for prompt in wanted):
+        raise UserError("field.invalid", detail="A prompt holds no control characters.")
+    return wanted
+
+
 EDITABLE = ("name", "summary", "description", "licence", "visibility", "kind")
 
 
@@ -224,13 +240,15 @@ def edit_model(model: Model, *, by: User, **changes: Any) -> None:
 
 @transaction.atomic
 def edit_version(version: Version, *, by: User, **changes: Any) -> None:
-    """Change ``name``, ``notes`` or ``trigger_words``, whatever the stage; the owner or an admin.
-    Files are what is reviewed, and change in a draft only."""
+    """Change ``name``, ``notes``, ``trigger_words`` or ``prompts``, whatever the stage; the owner
+    or an admin. Files are what is reviewed, and change in a draft only."""
     if not may_edit(by, version.model):
         raise UserError("access.denied")
     if "trigger_words" in changes:
         changes["trigger_words"] = _trigger_words(changes["trigger_words"])
-    _write(version, ("name", "notes", "trigger_words"), changes)
+    if "prompts" in changes:
+        changes["prompts"] = _prompts(changes["prompts"])
+    _write(version, ("name", "notes", "trigger_words", "prompts"), changes)
     lifecycle.record(EventKind.EDITED, version=version, by=by, data={"fields": sorted(changes)})
 
 
@@ -270,6 +288,7 @@ def create_version(
     by: User,
     notes: str = "",
     trigger_words: Iterable[str] = (),
+    prompts: Iterable[str] = (),
 ) -> Version:
     if not may_edit(by, model):
         raise UserError("access.denied")
@@ -282,6 +301,7 @@ def create_version(
         name=name,
         notes=notes,
         trigger_words=_trigger_words(trigger_words),
+        prompts=_prompts(prompts),
         created_by=by,
         kind=model.kind,
         base=model.base,

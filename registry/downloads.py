@@ -19,7 +19,7 @@ from django.utils.http import parse_etags
 
 from registry import blobs, naming, serving
 from registry.errors import EngineError, UserError
-from registry.models import Artifact, Preview
+from registry.models import Artifact, Blob, Preview
 
 #: nginx serves the blob store's ``public/`` under this internal location.
 INTERNAL = "/_blobs/"
@@ -99,7 +99,13 @@ def _opened(artifact: Artifact, *, evidence: bool) -> IO[bytes]:
 
 def preview(request: HttpRequest, picture: Preview, size: PreviewSize) -> HttpResponseBase:
     """One of a preview's three pictures; the caller has checked that its version is visible."""
-    blob = {"small": picture.small, "medium": picture.medium, "full": picture.full}[size]
+    return picture_bytes(
+        request, {"small": picture.small, "medium": picture.medium, "full": picture.full}[size]
+    )
+
+
+def picture_bytes(request: HttpRequest, blob: Blob) -> HttpResponseBase:
+    """A picture that the engine drew; the caller has checked that its version is visible."""
     tag = f'"{blob.digest}"'
     answered = _precondition(request, tag)
     response: HttpResponseBase

@@ -187,6 +187,8 @@ SPECTACULAR_SETTINGS = {
         "Stage": "registry.states.Stage",
         "Visibility": "registry.states.Visibility",
         "NoticeKind": "registry.states.NoticeKind",
+        "RunState": "registry.states.RunState",
+        "SmokeVerdict": "registry.states.SmokeVerdict",
     },
 }
 

@@ -60,6 +60,15 @@ class RunState(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class SmokeVerdict(TextChoices):
+    """Of a smoke test, and of each of its checks."""
+
+    PASSED = "passed", "Passed"
+    WARNED = "warned", "Passed with remarks"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Skipped"
+
+
 class Role(TextChoices):
     """What a person may do; each role includes the ones before it."""
 

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from registry import catalogue, lineage, naming, policies, reports, serving
+from registry.api.smoke import SmokeOut, smoke_of
 from registry.models import (
     ApiToken,
     Artifact,
@@ -21,7 +22,7 @@ from registry.models import (
     User,
     Version,
 )
-from registry.models.catalogue import MOST_TRIGGER_WORDS
+from registry.models.catalogue import MOST_PROMPTS, MOST_TRIGGER_WORDS, PROMPT_LENGTH
 from registry.pipeline import reinspection
 from registry.states import ArtifactRole, EventKind, Kind, RunState, Stage, Visibility
 
@@ -125,6 +126,12 @@ class VersionIn(serializers.Serializer[Any]):
         max_length=MOST_TRIGGER_WORDS,
         required=False,
     )
+    prompts = serializers.ListField(
+        child=serializers.CharField(max_length=PROMPT_LENGTH),
+        max_length=MOST_PROMPTS,
+        required=False,
+        help_text="Drawn in the smoke test beside those that every model gets.",
+    )
 
 
 class NoteIn(serializers.Serializer[Any]):
@@ -191,6 +198,11 @@ class FoundOut(ArtifactOut):
 
 
 class PreviewOut(serializers.ModelSerializer[Preview]):
+    role = serializers.ChoiceField(
+        choices=("model", "base", "reference"),
+        read_only=True,
+        help_text="base: without the add-on; reference: what a VAE was given.",
+    )
     small = serializers.SerializerMethodField()
     medium = serializers.SerializerMethodField()
     full = serializers.SerializerMethodField()
@@ -198,8 +210,8 @@ class PreviewOut(serializers.ModelSerializer[Preview]):
     class Meta:
         model = Preview
         fields = (
-            "id", "position", "width", "height", "prompt", "seed", "parameters",
-            "small", "medium", "full",
+            "id", "position", "group", "role", "strength", "width", "height", "medium_width",
+            "small_width", "prompt", "seed", "parameters", "small", "medium", "full",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -312,6 +324,7 @@ class VersionOut(serializers.ModelSerializer[Version]):
     model = serializers.CharField(source="model.slug", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
     trigger_words = serializers.ListField(child=serializers.CharField(), read_only=True)
+    prompts = serializers.ListField(child=serializers.CharField(), read_only=True)
     safety = serializers.SerializerMethodField()
     reinspection = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
@@ -319,6 +332,7 @@ class VersionOut(serializers.ModelSerializer[Version]):
     artifacts = serializers.SerializerMethodField()
     naming = serializers.SerializerMethodField()
     lineage = serializers.SerializerMethodField()
+    smoke = serializers.SerializerMethodField(help_text="Null before the smoke test.")
     previews = serializers.SerializerMethodField()
     events = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
@@ -328,8 +342,8 @@ class VersionOut(serializers.ModelSerializer[Version]):
         fields = (
             "id", "name", "model", "stage", "stage_since", "progress", "problem", "kind", "base",
             "precision", "verdict", "safety", "reinspection", "notes", "trigger_words",
-            "created_by", "created_at", "published_at", "artifacts", "naming", "lineage",
-            "previews", "events", "url",
+            "prompts", "created_by", "created_at", "published_at", "artifacts", "naming",
+            "lineage", "smoke", "previews", "events", "url",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -398,6 +412,10 @@ class VersionOut(serializers.ModelSerializer[Version]):
         main = reports.main_file(version.artifacts.select_related("blob"))
         kin = lineage.of(main, _user(self)) if main else ()
         return KinOut(kin, many=True).data
+
+    @extend_schema_field(SmokeOut(allow_null=True))
+    def get_smoke(self, version: Version) -> Any:
+        return smoke_of(version, self.context["request"])
 
     @extend_schema_field(PreviewOut(many=True))
     def get_previews(self, version: Version) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from registry import serving
 from registry.models import Artifact, SmokeBase
-from registry.states import Kind
+from registry.states import Kind, Visibility
 
 _PARTS = ("unet", "vae", "text_encoder")
 _TEXT = "text-to-image"
@@ -25,8 +25,10 @@ def of(base: str) -> Artifact | None:
 
 
 def serves(artifact: Artifact) -> bool:
-    """Whether it may be shown on now: somebody has approved it, and nothing was found since."""
-    return artifact.blob.format == "safetensors" and serving.refusal(artifact) is None
+    """Whether it may be shown on now: somebody has approved it, nothing was found since, and its
+    name, which stands in every picture, is no secret."""
+    is_open = artifact.version.model.visibility == Visibility.TEAM
+    return is_open and artifact.blob.format == "safetensors" and serving.refusal(artifact) is None
 
 
 def family(artifact: Artifact) -> str:

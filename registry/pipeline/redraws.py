@@ -48,10 +48,10 @@ def uploads_wait() -> bool:
 
 def lacking(base: SmokeBase | None = None) -> QuerySet[Version]:
     """Versions that were not, or not wholly, shown for want of a base that there is now."""
-    rows = [base] if base is not None else list(SmokeBase.objects.select_related("artifact__blob"))
-    serving = [row for row in rows if bases.serves(row.artifact)]
+    every = SmokeBase.objects.select_related("artifact__blob", "artifact__version__model")
+    rows = [base] if base is not None else list(every)
     found = Version.objects.none()
-    for row in serving:
+    for row in filter(lambda row: bases.serves(row.artifact), rows):
         wanting = SmokeTest.objects.filter(artifact__version=OuterRef("pk"), wants=row.base)
         # With this very one it was no better.
         wanting = wanting.filter(Q(base=None) | ~Q(base=row.artifact_id))

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from registry import catalogue, sign_in
 from registry.errors import UserError
 from registry.models import Model, User, Version
+from registry.models.catalogue import MOST_PROMPTS
 from registry.portal.presenters import words
 from registry.states import Kind, Role, Scope, Visibility
 
@@ -66,6 +67,30 @@ class WordsField(forms.CharField):
     def run_validators(self, value: Any) -> None:
         # Those of CharField look at one string.
         return
+
+
+class LinesField(WordsField):
+    """Several longer entries, one a line."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> Any:
+        return [line for line in map(str.strip, (value or "").splitlines()) if line]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list | tuple) else value
+
+
+def _own_prompts(rows: int) -> LinesField:
+    return LinesField(
+        required=False,
+        label="Prompts of your own",
+        widget=forms.Textarea(attrs={"rows": rows}),
+        help_text=(
+            f"One a line, {MOST_PROMPTS} at most: drawn in the smoke test beside those that every "
+            "model gets. Trigger words join them by themselves."
+        ),
+    )
 
 
 class TeamsField(WordsField):
@@ -165,6 +190,7 @@ class UploadForm(forms.Form):
     )
     version = forms.CharField(max_length=80, label="Version", initial="v1")
     trigger_words = WordsField(required=False, help_text="Separated by commas.")
+    prompts = _own_prompts(2)
     notes = forms.CharField(
         required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3})
     )
@@ -194,6 +220,7 @@ class VersionForm(forms.Form):
 
     name = forms.CharField(max_length=80, label="Version")
     trigger_words = WordsField(required=False, help_text="Separated by commas.")
+    prompts = _own_prompts(3)
     notes = forms.CharField(
         required=False,
         max_length=catalogue.LONGEST_TEXT,
@@ -202,7 +229,7 @@ class VersionForm(forms.Form):
 
     @classmethod
     def of(cls, version: Version, data: Any = None) -> VersionForm:
-        fields = ("name", "trigger_words", "notes")
+        fields = ("name", "trigger_words", "prompts", "notes")
         return cls(data, initial={field: getattr(version, field) for field in fields})
 
 

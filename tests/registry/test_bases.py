@@ -80,7 +80,8 @@ def test_only_what_is_published_clean_and_whole_can() -> None:
     Version.objects.filter(pk=draft.version_id).update(stage=Stage.IN_REVIEW)
     partial = making.checkpoint("sd1")
     making.judged(partial, kind="checkpoint", components={"unet": {"state": "whole"}})
-    for file in (lora, draft, partial):
+    private = making.checkpoint("sd1", making.version(making.model(visibility="private")))
+    for file in (lora, draft, partial, private):
         with pytest.raises(UserError, match=r"base\.unfit"):
             bases.set_base(file, by=reviewer)
     with pytest.raises(UserError, match=r"access\.denied"):

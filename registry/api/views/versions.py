@@ -42,7 +42,7 @@ class VersionDetail(Endpoint):
 
     @extend_schema(
         operation_id="versions_edit",
-        summary="Change a version's name, notes or trigger words",
+        summary="Change a version's name, notes, trigger words or prompts",
         request=VersionIn,
         responses={200: VersionOut, **errors(400, 404, 409)},
     )

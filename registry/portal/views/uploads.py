@@ -111,6 +111,7 @@ def _draft(data: dict[str, Any], by: User) -> Version:
         by=by,
         notes=data["notes"],
         trigger_words=data["trigger_words"],
+        prompts=data["prompts"],
     )
 
 
