@@ -9,9 +9,7 @@ torch and diffusers are imported only once there is something to run.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -24,12 +22,10 @@ from scanner.smoke import look
 from scanner.smoke.bases import CONFIGS
 from scanner.smoke.options import Options
 from scanner.smoke.outcome import Outcome, Progress, Result, failed, to_json
-from scanner.smoke.plan import Generate, Plan, RoundTrip
-from scanner.smoke.tokenizer import vocabulary
+from scanner.smoke.plan import Plan
+from scanner.smoke.warm import has_gpu, warm
 
-__all__ = ["LIMITS", "Options", "command", "run"]
-
-Perform = Callable[[Plan, Path, Path, Options, Progress], Result]
+__all__ = ["LIMITS", "Options", "command", "run", "shown"]
 
 STEP = "smoke"
 #: A full SDXL on a CPU maps its file and two copies of some parts; time counts every thread.
@@ -63,8 +59,8 @@ def run(
     if options.base is not None:
         options = replace(options, base=_found(options.base))
     try:
-        plan = _planned(path)
-        if not isinstance(plan, Generate | RoundTrip):
+        plan = _planned(path, options.base)
+        if not isinstance(plan, Plan):
             return plan
         return _shown(plan, path, out_dir, options, limits, progress)
     except (FileError, EngineError) as error:
@@ -73,17 +69,19 @@ def run(
         return to_json(failed(error.code, _CHILD_ENDS[error.code]))
 
 
-def _planned(path: Path) -> Plan | dict[str, Json]:
+def _planned(path: Path, base: Path | None) -> Plan | dict[str, Json]:
     """How to show the model, or the result where that is decided already."""
-    with path.open("rb") as file:
+    with ExitStack() as files:
+        opened = [files.enter_context(item.open("rb")) for item in (path, base) if item]
+        descriptors = tuple(file.fileno() for file in opened)
 
         def work(_tell: sandbox.Tell) -> Json:
-            found = look.look(file.fileno(), DEFAULT)
+            found = look.look(descriptors[0], DEFAULT, *descriptors[1:])
             if isinstance(found, Result):
                 return {"result": to_json(replace(found, sandbox=sandbox.held()))}
             return {"plan": look.written(found)}
 
-        body = sandbox.run(work, descriptors=(file.fileno(),))
+        body = sandbox.run(work, descriptors=descriptors)
     match body:
         case {"result": dict(result)}:
             return result
@@ -100,7 +98,7 @@ def _shown(
     limits: Limits,
     progress: Progress | None,
 ) -> dict[str, Json]:
-    perform = _warm()
+    perform = warm()
 
     def work(tell: sandbox.Tell) -> Json:
         def step(done: int, total: int) -> None:
@@ -121,7 +119,7 @@ def _shown(
         file_bytes=_PREVIEW_BYTES,
         reads=(path, CONFIGS) if options.base is None else (path, options.base, CONFIGS),
         writes=(out_dir,),
-        gpu=options.device != "cpu" and _has_gpu(),
+        gpu=options.device != "cpu" and has_gpu(),
     )
     return cast(dict[str, Json], body)
 
@@ -148,9 +146,15 @@ def command(
     options = Options(
         size, steps, seed, prompts, pictures, device, model, base, trigger, clip_skip, base_model
     )
+    return shown(path, out_dir, options=options, progress=progress)
+
+
+def shown(
+    path: Path, out_dir: Path, *, options: Options, progress: Progress | None = None
+) -> tuple[dict[str, Json], int]:
+    """The result and the exit status that says it in short."""
     result = run(path, out_dir, options=options, progress=progress)
-    shown = result["verdict"] in (Outcome.PASSED, Outcome.WARNED)
-    return result, 0 if shown else 1
+    return result, 0 if result["verdict"] in (Outcome.PASSED, Outcome.WARNED) else 1
 
 
 def _found(path: Path) -> Path:
@@ -166,28 +170,3 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise EngineError("smoke.out_dir", str(error)) from error
     return folder.resolve()
-
-
-def _has_gpu() -> bool:
-    # Asking torch would start CUDA here, and a forked child cannot use it any more.
-    return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
-def _warm() -> Perform:
-    """The job, with torch and diffusers imported into this process: what a jailed child
-    needs was loaded before, and the next child starts at once."""
-    # Read when huggingface_hub is imported: there is nothing to ask the Hub for.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    # Threads that wait by spinning take the cores from each other: on a busy machine a run took
-    # three times as long. Read when OpenMP's library is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        from scanner.smoke import job
-    except ImportError as error:
-        raise EngineError("smoke.not_installed", str(error)) from error
-    with suppress(EngineError):
-        # Whoever needs the vocabulary will say that it is missing.
-        vocabulary()
-    return job.perform

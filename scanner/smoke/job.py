@@ -14,9 +14,10 @@ from diffusers.schedulers import KarrasDiffusionSchedulers
 
 from scanner.errors import EngineError
 from scanner.smoke import loading, roundtrip, showing
+from scanner.smoke.addons import showing as adding
 from scanner.smoke.options import Options
-from scanner.smoke.outcome import Progress, Result, skipped
-from scanner.smoke.plan import ADD_ONS, AddOn, Generate, Plan, RoundTrip
+from scanner.smoke.outcome import Progress, Result
+from scanner.smoke.plan import AddOn, Generate, Plan, RoundTrip
 from scanner.smoke.setting import Setting
 
 #: Beyond these neither speed nor repeatability gains.
@@ -50,7 +51,7 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
         case RoundTrip():
             result = roundtrip.show(plan, setting)
         case AddOn():
-            result = skipped("smoke.kind", f"{ADD_ONS[plan.kind]} cannot be shown yet")
+            result = adding.show(plan, setting)
     return replace(
         result,
         device=device.type,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import cast
 
 import torch
@@ -23,7 +24,7 @@ from diffusers import (
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from scanner.smoke.bases import Base
+from scanner.smoke.bases import BASES, Base
 from scanner.smoke.parts import Pipeline, Scheduler
 from scanner.smoke.plan import Generate, Mode
 from scanner.smoke.tokenizer import END, START, vocabulary
@@ -43,6 +44,13 @@ _ENCODERS: Mapping[str, type] = {
 }
 #: diffusers' and the ldm code's words for what a UNet predicts.
 _PREDICTION: Mapping[str, str] = {"epsilon": "epsilon", "v": "v_prediction"}
+
+
+def prepare() -> None:
+    """Build the tokenizers of every base: their tables are the same for all models."""
+    for base in BASES.values():
+        for tokens in base.tokenizers:
+            _tokenizer(tokens.pad)
 
 
 def pipeline(plan: Generate, state: State, dtype: torch.dtype, prediction: str) -> Pipeline:
@@ -119,6 +127,7 @@ def _text_encoder(base: Base, part: str, state: State, dtype: torch.dtype) -> to
     return module
 
 
+@cache
 def _tokenizer(pad: str) -> CLIPTokenizer:
     vocab, merges = vocabulary()
     return CLIPTokenizer(

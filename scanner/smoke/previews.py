@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+# Pillow would import all its formats to find this one.
+from PIL import Image, WebPImagePlugin  # noqa: F401
 
 from scanner.smoke.outcome import Picture
 from scanner.smoke.prompts import Prompt
