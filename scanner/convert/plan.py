@@ -11,6 +11,9 @@ from scanner.convert.options import Dropped
 from scanner.errors import Refused
 from scanner.tensors import Leaf, Tensor, TensorTable
 
+#: Functions that make sparse, quantised and other tensors.
+_REBUILT = ("torch._utils._rebuild_", "torch._tensor._rebuild_")
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -80,7 +83,8 @@ def _named(table: TensorTable, fd: int) -> Iterable[Piece]:
         # With wrapper keys taken off, two tensors may come to one name; in full they differ.
         name = tensor.name if uses[tensor.name] == 1 else dotted(tensor.path)
         if not name or name in taken or name == "__metadata__":
-            raise Refused("convert.name", f"two tensors, or none, would be called {name!r}")
+            why = f"two tensors would be called {name!r}" if name else "a tensor has no name"
+            raise Refused("convert.name", why)
         taken.add(name)
         yield piece(tensor, fd, name=name, swapped=table.big_endian)
 
@@ -89,6 +93,9 @@ def _dropped(lost: Iterable[Leaf]) -> Iterable[Dropped]:
     """Leaves by what they lie in: an optimiser has thousands of numbers, and one line says so."""
     groups: dict[str, list[Leaf]] = {}
     for leaf in lost:
+        if leaf.type.startswith(_REBUILT):
+            yield Dropped(dotted(leaf.path), f"a tensor that safetensors cannot hold: {leaf.type}")
+            continue
         groups.setdefault(str(leaf.path[0]) if leaf.path else "", []).append(leaf)
     for group in groups.values():
         first = group[0]

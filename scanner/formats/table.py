@@ -302,13 +302,22 @@ def _arguments(value: Value) -> _Arguments | None:
             kind = args[1]
             parameter |= isinstance(kind, Global) and kind.name == "Parameter"
             value = Call(function, inner.items, None, value.opcode, value.offset)
-        elif name in (_TENSOR_V1, _TENSOR_V2) and len(args) >= 4:
+        elif name in (_TENSOR_V1, _TENSOR_V2) and len(args) >= 4 and _is_as_stored(args[6:]):
             return _Arguments(args[0], args[1], args[2], args[3], None, parameter)
-        elif name == _TENSOR_V3 and len(args) >= 7:
+        elif name == _TENSOR_V3 and len(args) >= 7 and _is_as_stored(args[7:]):
             return _Arguments(args[0], args[1], args[2], args[3], args[6], parameter)
         else:
             return None
     return None
+
+
+def _is_as_stored(metadata: tuple[Value, ...]) -> bool:
+    """Whether the values are the storage's: a lazily negated or conjugated tensor's are not."""
+    return all(
+        (constant(item) is None and isinstance(item, Const))
+        or (isinstance(item, DictValue) and not item.items)
+        for item in metadata
+    )  # fmt: skip
 
 
 def _sizes(value: Value, limits: Limits) -> tuple[int, ...] | None:

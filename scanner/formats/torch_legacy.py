@@ -8,15 +8,15 @@ from scanner.extents import Extent, Part
 from scanner.formats import pickles, storages, table
 from scanner.formats.collector import Collector
 from scanner.formats.contents import Contents, Place
-from scanner.formats.storages import Claim, constant, key_of
+from scanner.formats.storages import Claim, key_of
 from scanner.opcodes.trace import Trace
-from scanner.opcodes.values import DictValue, ListValue, Value
+from scanner.opcodes.values import ListValue, Value
 from scanner.report import Format
 from scanner.source import Source
 from scanner.tensors import Storage
 
 _PICKLES = 5
-_SYSTEM, _OBJECT, _KEYS = 2, 3, 4
+_OBJECT, _KEYS = 3, 4
 
 
 def is_legacy(traces: tuple[Trace, ...]) -> bool:
@@ -38,17 +38,10 @@ def read(source: Source, place: Place, stream: pickles.Stream) -> Contents:
     claims = storages.collect(traces, place.member)
     collector.findings += claims.findings
     located = _storages(traces[_KEYS].result, claims.by_key, end, collector)
-    big = _is_big_endian(traces[_SYSTEM].result)
-    built = table.build(
-        traces[_OBJECT].result, _locator(located), place.limits, place.member, big_endian=big
-    )
+    # torch writes these storages little-endian on any machine, whatever the third pickle says.
+    built = table.build(traces[_OBJECT].result, _locator(located), place.limits, place.member)
     collector.findings += built.findings
     return collector.contents(Format.TORCH_LEGACY, built.table)
-
-
-def _is_big_endian(system: Value | None) -> bool:
-    items = system.items if isinstance(system, DictValue) else []
-    return any(key_of(key) == "little_endian" and constant(value) is False for key, value in items)
 
 
 def _storages(

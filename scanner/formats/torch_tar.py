@@ -104,6 +104,8 @@ def _entries(collector: Collector) -> dict[str, tar.Entry]:
 def _end_marker(end: int, collector: Collector) -> None:
     """Two blocks of zeros, and more of them to fill a record of 10,240 bytes."""
     size = min(collector.source.size - end, 20 * tar.BLOCK)
+    if size < 2 * tar.BLOCK:
+        collector.note("truncated", "The archive's end marker is missing.", offset=end)
     if size > 0 and not any(collector.source.read(end, size)):
         collector.extents.append(Extent(end, size, Part.PADDING))
 
@@ -182,6 +184,29 @@ def _read_storages(reader: _Reader, parts: _Parts) -> None:
         body = reader.source.window(start, numel * element.size)
         parts.elements[key] = element, kind, numel
         parts.storages[key] = Storage(key, body.size, body, reader.label)
+    _read_views(reader.pickle(), parts)
+
+
+def _read_views(trace: Trace, parts: _Parts) -> None:
+    """A list of (key, root's key, first element, elements): storages within others."""
+    views = trace.result
+    if not isinstance(views, ListValue):
+        raise FileError("tar.views", "the storages' views are no list")
+    for view in views.items:
+        if not isinstance(view, TupleValue) or len(view.items) != 4:
+            raise FileError("tar.views", "a storage's view is no quadruple")
+        key, root_key = key_of(view.items[0]), key_of(view.items[1])
+        first, numel = natural(view.items[2]), natural(view.items[3])
+        known = parts.elements.get(root_key or "")
+        if key is None or root_key is None or first is None or numel is None or known is None:
+            raise FileError("tar.views", "a storage's view is not sane")
+        element, kind, most = known
+        if min(first, numel) < 0 or first + numel > most:
+            raise FileError("tar.views", "a view beyond its storage")
+        root = parts.storages[root_key]
+        body = root.source.window(first * element.size, numel * element.size)
+        parts.elements[key] = element, kind, numel
+        parts.storages[key] = Storage(key, body.size, body, root.member)
 
 
 def _read_tensors(reader: _Reader, parts: _Parts) -> None:

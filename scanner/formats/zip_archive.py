@@ -208,7 +208,9 @@ def _member(source: Source, entry: Central, shift: int, place: Place, archive: A
     ):  # fmt: skip
         odd(rule, detail)
     names = (name for name in (entry.name, local.name) if min(name, default=32) < 32)
-    for data in (entry.comment, *_bodies(entry.extra), *_bodies(local.extra), *names):
+    told = {entry.size, entry.packed, entry.header, local.size, local.packed}
+    bodies = (*_bodies(entry.extra, told), *_bodies(local.extra, told))
+    for data in (entry.comment, *bodies, *names):
         if not archive.put_aside(label, data):
             odd("limit-reached", "Too many comments and extra fields.")
     if local.data + entry.packed > source.size:
@@ -234,9 +236,12 @@ def _ways(source: Source, entry: Central, local: Local) -> list[tuple[int, int]]
     return list(dict.fromkeys(ways))
 
 
-def _bodies(extra: bytes) -> Iterator[bytes]:
-    for _, body in records.fields(extra):
-        yield body
+def _bodies(extra: bytes, told: set[int]) -> Iterator[bytes]:
+    """What the fields hold. A large member's sizes are numbers that we have read: as opcodes they
+    may spell anything."""
+    for tag, body in records.fields(extra):
+        if tag != records.ZIP64 or not records.numbers(body) <= told:
+            yield body
 
 
 def _extras(entry: Central, local: Local) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,8 @@ _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 
 STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
+#: The extra field with a member's 64-bit sizes and place.
+ZIP64 = 0x1
 _FULL32 = 0xFFFFFFFF
 _FULL16 = 0xFFFF
 _LONGEST_COMMENT = 0xFFFF
@@ -90,12 +92,19 @@ class End(NamedTuple):
     comment_claimed: int
 
 
+def numbers(body: bytes) -> set[int]:
+    """The numbers of a ``ZIP64`` field: eight bytes each, and four for a disk at the end."""
+    wide = {value for (value,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])}
+    rest = body[len(body) // 8 * 8 :]
+    return wide | {int.from_bytes(rest, "little")} if rest.strip(b"\0") else wide
+
+
 def _zip64(extra: bytes, wanted: list[int]) -> list[int]:
     """The 64-bit numbers for the fields that are full, in their order."""
     at = 0
     while at + 4 <= len(extra):
         tag, length = struct.unpack_from("<HH", extra, at)
-        if tag == 1:
+        if tag == ZIP64:
             body = extra[at + 4 : at + 4 + length]
             numbers = [value for (value,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])]
             replaced, left = [], iter(numbers)
