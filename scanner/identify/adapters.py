@@ -146,6 +146,16 @@ _INNER = re.compile(
 
 
 def _module(name: str, roles: Mapping[str, Tensor]) -> Module:
+    prefix, target, path = _placed(name)
+    return Module(name, target, prefix, path, roles)
+
+
+def placed(name: str) -> tuple[str, str]:
+    """(part of the model, path in it with underscores for dots) of an adapted layer."""
+    return _placed(name)[1:]
+
+
+def _placed(name: str) -> tuple[str, str, str]:
     held = _prefixed(name)
     if held is None:
         inner = _INNER.search(name)
@@ -154,7 +164,7 @@ def _module(name: str, roles: Mapping[str, Tensor]) -> Module:
     path = rest.replace(".", "_")
     if path.startswith("text_model_"):
         target = target if target.startswith("text") else "text_encoder"
-    return Module(name, target, prefix, path, roles)
+    return prefix, target, path
 
 
 def _prefixed(name: str) -> tuple[str, str, str] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from scanner.smoke import denoising, generation, loading, picture, previews, prompts, weights
-from scanner.smoke.bases import Effort
+from scanner.smoke.bases import Base, Effort
 from scanner.smoke.outcome import Check, Outcome, Picture, Result, failed, verdict
 from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import Generate, Mode
@@ -19,13 +20,18 @@ _OVERFLOWS = ("smoke.not_finite", "smoke.picture_not_finite")
 
 
 def show(plan: Generate, setting: Setting) -> Result:
+    """Text, or text and the reference picture in; pictures out."""
+    return in_precision(plan.base, setting, lambda dtype: _attempt(plan, setting, dtype))
+
+
+def in_precision(base: Base, setting: Setting, attempt: Callable[[torch.dtype], Result]) -> Result:
     """On a GPU in fp16, as WebUI runs everything; once more in fp32 where that overflows."""
     if not setting.on_gpu:
-        return _attempt(plan, setting, getattr(torch, plan.base.cpu_dtype))
-    result = _attempt(plan, setting, torch.float16)
+        return attempt(getattr(torch, base.cpu_dtype))
+    result = attempt(torch.float16)
     if result.code not in _OVERFLOWS:
         return result
-    again = _attempt(plan, setting, torch.float32)
+    again = attempt(torch.float32)
     note = Check(
         "fp16",
         Outcome.WARNED,
@@ -36,7 +42,7 @@ def show(plan: Generate, setting: Setting) -> Result:
 
 
 def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
-    effort = _effort(plan, setting)
+    effort = effort_of(plan.base, setting)
     state = weights.load(setting.path)
     finite = weights.finite_check(state)
     if finite.outcome is Outcome.FAILED:
@@ -61,8 +67,9 @@ def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
     return _pictures(plan, pipeline, effort, setting, tuple(checks))
 
 
-def _effort(plan: Generate, setting: Setting) -> Effort:
-    usual = plan.base.gpu if setting.on_gpu else plan.base.cpu
+def effort_of(base: Base, setting: Setting) -> Effort:
+    """What was asked for; where nothing was, what the base's table says for this device."""
+    usual = base.gpu if setting.on_gpu else base.cpu
     options = setting.options
     return Effort(
         options.size or usual.size, options.steps or usual.steps, options.pictures or usual.pictures

@@ -1,0 +1,55 @@
+"""The prompts of an add-on's pictures: what is asked for with it and without it, and how WebUI's
+users would write it down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from scanner.smoke.options import Options
+from scanner.smoke.plan import AddOn
+from scanner.smoke.prompts import Prompt
+
+_TAGS = {"lora": "lora", "hypernetwork": "hypernet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``words`` join every prompt; of an embedding, ``word`` among them is what calls it up.
+    ``name`` is the add-on's."""
+
+    kind: str
+    name: str
+    words: str
+    word: str
+
+    def without(self, prompt: Prompt) -> Prompt:
+        """The base model's prompt: trigger words say nothing of an embedding that is not there,
+        but a LoRA's are ordinary words."""
+        return prompt if self.kind == "embedding" else self.within(prompt)
+
+    def within(self, prompt: Prompt) -> Prompt:
+        if not self.words or self.words.lower() in prompt.text.lower():
+            return prompt
+        return replace(prompt, text=f"{self.words}, {prompt.text}")
+
+    def written(self, prompt: Prompt, strength: float) -> Prompt:
+        """As a user of WebUI writes it."""
+        if self.kind in _TAGS:
+            tag = f"<{_TAGS[self.kind]}:{self.name}:{strength:g}>"
+            return replace(prompt, text=f"{prompt.text} {tag}")
+        if strength == 1.0:
+            return prompt
+        return replace(prompt, text=prompt.text.replace(self.word, f"({self.word}:{strength:g})"))
+
+
+def of(plan: AddOn, options: Options, stem: str) -> Words:
+    """``stem`` is what the file is called, where nobody says what the model is."""
+    name = options.model or stem
+    given = options.trigger or plan.trigger or ""
+    if plan.kind != "embedding":
+        return Words(plan.kind, name, given, "")
+    own = plan.trigger or name
+    if not options.trigger or own.lower() in options.trigger.lower():
+        return Words(plan.kind, name, given or own, own)
+    # What is asked for in other words is the embedding by another name.
+    return Words(plan.kind, name, options.trigger, options.trigger)
