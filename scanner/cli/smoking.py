@@ -10,10 +10,17 @@ from scanner import smoke
 from scanner.cli.opening import opened
 from scanner.cli.progress import Progress
 from scanner.cli.words import plain
+from scanner.errors import EngineError
 from scanner.report import Json
+from scanner.smoke import serving
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.serve:
+        serving.serve()
+        return 0
+    if arguments.path is None or arguments.out is None:
+        raise EngineError("smoke.option", "a model and --out are needed")
     with opened(arguments.path):
         pass  # A missing model is a mistake in the command, not a failed test.
     if arguments.base is not None:
