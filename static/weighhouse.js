@@ -83,6 +83,81 @@
     }
   };
 
+  // ---- pictures in full, with what made them; without this a link opens the file.
+  const sign = (name) => {
+    const use = document.querySelector(".icon use")?.getAttribute("href") ?? "";
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const shape = document.createElementNS(space, "use");
+    shape.setAttribute("href", use.replace(/#.*/, `#${name}`));
+    svg.append(shape);
+    return svg;
+  };
+
+  const enlarge = (link) => {
+    const links = [...link.closest("section").querySelectorAll("[data-enlarge]")];
+    let at = links.indexOf(link);
+    const dialog = element("dialog", "lightbox");
+    const bar = element("div", "bar");
+    const title = element("p");
+    const image = element("img");
+    const parameters = element("pre", "code wrap");
+    const copying = element("button", "button small", "Copy parameters");
+    const closing = element("button", "plain");
+    const named = element("span", "unseen", "Close");
+    copying.type = closing.type = "button";
+    parameters.tabIndex = 0;
+    closing.append(sign("cross"), named);
+    bar.append(title, copying, closing);
+    dialog.append(bar, image, parameters);
+
+    const show = () => {
+      const shown = links[at];
+      const thumb = shown.querySelector("img");
+      const text = shown.dataset.parameters ?? "";
+      title.textContent = shown.dataset.enlarge;
+      dialog.setAttribute("aria-label", shown.dataset.enlarge);
+      dialog.classList.toggle("wide", thumb.width > thumb.height * 2 || !text);
+      image.width = Number(thumb.getAttribute("width"));
+      image.height = Number(thumb.getAttribute("height"));
+      image.alt = thumb.alt;
+      image.src = shown.href;
+      parameters.textContent = text;
+      parameters.hidden = !text;
+      copying.dataset.copy = text;
+      copying.hidden = !text || !navigator.clipboard;
+    };
+    const step = (by) => {
+      at = (at + by + links.length) % links.length;
+      show();
+    };
+    closing.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) dialog.close();
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowRight") step(1);
+      if (event.key === "ArrowLeft") step(-1);
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      links[at].focus();
+    });
+    show();
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("[data-enlarge]") : null;
+    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!link || !plain || event.button) return;
+    event.preventDefault();
+    enlarge(link);
+  });
+
   // ---- uploads: the files go one after the other, each with its own bar.
   const sized = (bytes) => {
     const units = ["B", "kB", "MB", "GB", "TB"];

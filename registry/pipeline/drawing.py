@@ -19,7 +19,8 @@ from registry.pipeline.intake import store_file
 from registry.states import ArtifactRole, Kind
 
 #: What is always shown on a base if there is one; of other kinds the engine says what they need.
-_ON_A_BASE = frozenset({Kind.LORA, Kind.EMBEDDING, Kind.HYPERNETWORK, Kind.VAE})
+_NAMED_IN_PROMPTS = frozenset({Kind.LORA, Kind.EMBEDDING, Kind.HYPERNETWORK})
+_ON_A_BASE = _NAMED_IN_PROMPTS | {Kind.VAE}
 #: A prompt has room for some 75 words, and a file's metadata may name thousands.
 _TRIGGER_LENGTH = 160
 _ROLES = frozenset({"model", "base", "reference"})
@@ -114,7 +115,10 @@ def _ask(
 
 
 def name_of(artifact: Artifact) -> str:
-    """What the parameters call a model, in one line and without what separates their fields."""
+    """What the parameters call a model, in one line and without what separates their fields. An
+    add-on goes by its file's name, as in a prompt."""
+    if making.kind_of(artifact.blob) in _NAMED_IN_PROMPTS:
+        return _stem(artifact)
     said = f"{artifact.version.model.name} {artifact.version.name}"
     return " ".join(said.replace(",", " ").split())
 
@@ -129,8 +133,12 @@ def trigger(artifact: Artifact) -> str:
         said = longer
     if said or making.kind_of(artifact.blob) != Kind.EMBEDDING:
         return said
-    source = artifact.derived_from or artifact
-    return PurePath(source.name).stem[:_TRIGGER_LENGTH]
+    return _stem(artifact)
+
+
+def _stem(artifact: Artifact) -> str:
+    """A conversion has its original's name."""
+    return PurePath((artifact.derived_from or artifact).name).stem[:_TRIGGER_LENGTH]
 
 
 def _wanted(answer: Answer, family: str) -> str:

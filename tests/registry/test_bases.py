@@ -112,7 +112,8 @@ def test_an_add_on_is_shown_on_the_base_that_there_is(draws: Engine) -> None:
     assert (test.verdict, test.base, test.wants) == ("passed", file, "")
     (asked,) = draws.asked
     assert (asked.trigger, asked.base_model) == ("ink wash, crane", "Base the 1.5")
-    assert asked.model == f"{version.model.name} {version.name}"
+    # A LoRA goes by its file's name, as in a prompt.
+    assert asked.model == "tiny"
     shown = list(version.previews.values_list("role", "strength", "group"))
     assert shown == [("base", None, 1), ("model", 0.5, 1), ("model", 1.0, 1)]
     assert test.sheet is not None

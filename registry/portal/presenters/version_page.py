@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from registry import catalogue, contents, lineage, reports
 from registry.catalogue import Visitor
-from registry.models import Artifact, Decision, Report, Review, User, Version
+from registry.models import Artifact, Decision, Report, Review, SmokeTest, User, Version
 from registry.portal.presenters import actions as action_view
 from registry.portal.presenters import again as again_view
 from registry.portal.presenters import files, identity, journal, ledger, pictures, tensors, words
@@ -37,6 +37,8 @@ class VersionPage:
     identity: identity.IdentityView | None
     ledger: ledger.LedgerBar | None
     smoke: pictures.SmokeView | None
+    #: All pictures on one, for whoever decides.
+    sheet: SmokeTest | None
     decisions: tuple[Review, ...]
     journal: tuple[journal.Line, ...]
     #: The decision that put the version where it is, when the uploader has to act on it.
@@ -61,6 +63,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
     insider = _is_insider(user, version)
     decisions = tuple(version.reviews.select_related("reviewer")) if insider else ()
     kin = lineage.of(main, user) if main else ()
+    smoke = pictures.view(version, user)
     listed = tensors.view(artifacts, asked if asked is not None else QueryDict())
     return VersionPage(
         version=version,
@@ -80,7 +83,8 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
             data.get("identity"), release=lineage.release(kin), said=version.trigger_words
         ),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
-        smoke=pictures.view(version),
+        smoke=smoke,
+        sheet=smoke.sheet if smoke and _is_reviewer(user) else None,
         decisions=decisions,
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
@@ -121,6 +125,10 @@ def _title(name: str) -> str:
     """ "v1.4" and "1.4" are said as "Version 1.4"; other names speak for themselves."""
     number = name.lstrip("vV")
     return f"Version {number}" if number[:1].isdigit() else name
+
+
+def _is_reviewer(user: Visitor) -> bool:
+    return isinstance(user, User) and user.is_reviewer
 
 
 def _is_insider(user: Visitor, version: Version) -> bool:
