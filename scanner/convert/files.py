@@ -1,10 +1,8 @@
-"""From one path to another: a temporary file becomes the target only when all of it is sound."""
+"""From one path to another: what was written becomes the target only when all of it is sound."""
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from scanner import sandbox
-from scanner.convert import converting, folders
+from scanner.convert import converting, folders, unnamed
 from scanner.convert.converting import Part, Sources
 from scanner.convert.folders import Folder, FolderPart
 from scanner.convert.options import Container, Conversion, Dropped, Options
@@ -45,11 +43,10 @@ def to_file(
             raise Refused("convert.same_file", "the target is the source")
         if target.is_dir():
             raise EngineError("convert.target", f"{target} is a folder; name the file to write")
-        temporary, written = stack.enter_context(_temporary(target))
-        told = _convert(sources, written, options, limits, progress)
-        checked = _check(written, told, options, limits, progress)
-        temporary.replace(target)
-        _sync_folder(target.parent)
+        written = stack.enter_context(unnamed.beside(target))
+        told = _convert(sources, written.fd, options, limits, progress)
+        checked = _check(written.fd, told, options, limits, progress)
+        written.become(target)
     return _conversion(source, target, told, checked)
 
 
@@ -156,30 +153,5 @@ def _opened(path: Path) -> Iterator[int]:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise FileError("read.not_a_file", f"{path} is not a file")
         yield fd
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
-    """A new file beside the target, on the same file system, gone unless it was renamed."""
-    path = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        code = "disk.full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "convert.target"
-        raise EngineError(code, f"{target}: {error.strerror}") from error
-    try:
-        yield path, fd
-    finally:
-        os.close(fd)
-        path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)
