@@ -222,7 +222,11 @@ def test_a_vae_alone_is_shown_by_a_round_trip(tmp_path: Path) -> None:
     # Random weights do not give the picture back.
     assert check(result, "psnr")["outcome"] == "warned"
     assert check(result, "psnr")["value"] < 19
-    assert [item["size"] for item in result["images"]] == ["full", "medium", "small"]
+    roles = [(item["role"], item["size"]) for item in result["images"]]
+    assert roles == [
+        (role, size) for role in ("reference", "model") for size in ("full", "medium", "small")
+    ]
+    assert {item["group"] for item in result["images"]} == {1}
 
 
 def test_a_lora_is_skipped_with_the_reason(tmp_path: Path) -> None:
