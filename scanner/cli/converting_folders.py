@@ -87,12 +87,16 @@ def _each(
         job = jobs[number]
         return converted(job, arguments, options, progress.in_lane(job.source.name))
 
-    yield from lanes.each(work, len(jobs), arguments.jobs)
+    def lost(number: int) -> Json:
+        job = jobs[number]
+        return _error(FAILED, job, _named(job), "lanes.lost", "the process that converted it died")
+
+    yield from lanes.each(work, len(jobs), arguments.jobs, lost)
 
 
 def converted(job: Job, arguments: argparse.Namespace, options: Options, tell: Tell | None) -> Json:
     """[exit status, what a person reads, what a program reads] of one file, which is converted."""
-    named: dict[str, object] = {"source": str(job.source), "target": str(job.target)}
+    named = _named(job)
     if job.rival is not None:
         why = f"{job.rival.name} beside it would be written to the same file"
         return _error(NOT_CLEAN, job, named, "convert.same_target", why)
@@ -112,6 +116,10 @@ def converted(job: Job, arguments: argparse.Namespace, options: Options, tell: T
         return _error(FAILED, job, named, "convert.target", str(error))
     dry = arguments.dry_run
     return _told(CLEAN, text(conversion, dry=dry), told_of(conversion, dry=dry))
+
+
+def _named(job: Job) -> dict[str, object]:
+    return {"source": str(job.source), "target": str(job.target)}
 
 
 def _error(status: int, job: Job, named: dict[str, object], code: str, message: str) -> Json:

@@ -104,7 +104,11 @@ def _each(paths: list[Path], asked: Asked, progress: Progress, jobs: int) -> Ite
         path = paths[number]
         return list(inspected(path, asked, progress.in_lane(path.name)))
 
-    for result in lanes.each(work, len(paths), jobs):
+    def lost(number: int) -> Json:
+        problem = f"{readable(str(paths[number]))}: the process that read it died"
+        return list(Outcome(problem=problem, ours=True))
+
+    for result in lanes.each(work, len(paths), jobs, lost):
         yield outcome_of(result)
 
 

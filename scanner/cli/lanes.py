@@ -13,6 +13,7 @@ import selectors
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -21,6 +22,8 @@ from scanner.report import Json
 
 #: Works on the item with this number; its result has to be JSON.
 Work = Callable[[int], Json]
+#: Answers for an item whose lane died over it.
+Lost = Callable[[int], Json]
 
 _HEAD = 8
 
@@ -34,20 +37,20 @@ class _Lane:
     number: int | None = None
 
 
-def each(work: Work, count: int, lanes: int) -> Iterator[Json]:
+def each(work: Work, count: int, lanes: int, lost: Lost | None = None) -> Iterator[Json]:
     """``work(0) … work(count - 1)`` by ``lanes`` processes, in that order.
 
-    ``EngineError("lanes.lost")`` if one of them dies.
-    """
+    If one of them dies, ``lost`` gives the result of the item that it was at, and another takes
+    its place; ``EngineError("lanes.lost")`` where nothing answers for it."""
     crew = [_fork(work) for _ in range(min(lanes, count))]
     try:
-        yield from _results(crew, count)
+        yield from _results(crew, count, work, lost)
     finally:
         for lane in crew:
             _end(lane)
 
 
-def _results(crew: list[_Lane], count: int) -> Iterator[Json]:
+def _results(crew: list[_Lane], count: int, work: Work, lost: Lost | None) -> Iterator[Json]:
     waiting = deque(range(count))
     done: dict[int, Json] = {}
     due = 0
@@ -59,7 +62,17 @@ def _results(crew: list[_Lane], count: int) -> Iterator[Json]:
             for key, _ in selector.select():
                 lane = key.data
                 number = lane.number
-                result = _received(lane)
+                try:
+                    result = _received(lane)
+                except EngineError:
+                    if lost is None:
+                        raise
+                    selector.unregister(lane.results)
+                    if number is None:
+                        continue  # It had nothing to do any more.
+                    result = (lost(number),)
+                    lane = _replace(crew, lane, work)
+                    selector.register(lane.results, selectors.EVENT_READ, lane)
                 if result is None or number is None:
                     continue
                 done[number] = result[0]
@@ -69,10 +82,19 @@ def _results(crew: list[_Lane], count: int) -> Iterator[Json]:
                 due += 1
 
 
+def _replace(crew: list[_Lane], dead: _Lane, work: Work) -> _Lane:
+    crew.remove(dead)
+    _end(dead)
+    crew.append(_fork(work))
+    return crew[-1]
+
+
 def _order(lane: _Lane, waiting: deque[int]) -> None:
     lane.number = waiting.popleft() if waiting else None
     if lane.number is not None:
-        os.write(lane.orders, lane.number.to_bytes(_HEAD, "little"))
+        # Of one that is dead by now, the end of its results tells.
+        with suppress(BrokenPipeError):
+            os.write(lane.orders, lane.number.to_bytes(_HEAD, "little"))
 
 
 def _received(lane: _Lane) -> tuple[Json] | None:

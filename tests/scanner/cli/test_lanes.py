@@ -48,6 +48,22 @@ def test_a_lane_that_dies_is_an_error_and_no_process_is_left() -> None:
     assert not _living(pids)
 
 
+@pytest.mark.parametrize("deadly", [[3], [0, 1, 2], [5], range(6)])
+def test_a_lane_that_dies_costs_one_item_where_that_is_answered_for(deadly: list[int]) -> None:
+    pids: list[int] = []
+
+    def work(number: int) -> Json:
+        if number in deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [number, os.getpid()]
+
+    for number, result in enumerate(lanes.each(work, 6, 2, lambda number: [number, None])):
+        assert isinstance(result, list)
+        assert (result[0], result[1] is None) == (number, number in deadly)
+        pids += [int(str(pid)) for pid in result[1:] if pid]
+    assert not _living(pids)
+
+
 def test_whoever_stops_listening_ends_the_lanes() -> None:
     results = lanes.each(lambda number: os.getpid(), 100, 2)
     pids = [int(str(next(results))) for _ in range(4)]
