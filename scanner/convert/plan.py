@@ -11,6 +11,10 @@ from scanner.convert.options import Dropped
 from scanner.errors import Refused
 from scanner.tensors import Leaf, Tensor, TensorTable
 
+#: Metadata that is true of one file's bytes alone.
+_DIGESTS = ("modelspec.hash_", "sshs_model_hash", "sshs_legacy_hash")
+#: How a file was made. Only we say so, and only of the file that we make.
+_OURS = "weighhouse."
 #: Functions that make sparse, quantised and other tensors.
 _REBUILT = ("torch._utils._rebuild_", "torch._tensor._rebuild_")
 
@@ -63,10 +67,18 @@ def dotted(path: Iterable[str | int]) -> str:
 
 def of_table(table: TensorTable, fd: int) -> Plan:
     """Every tensor as it is, under its own name; what is no tensor is dropped."""
+    stale = sorted(key for key in table.metadata if key.startswith(_DIGESTS))
     return Plan(
         pieces=tuple(_named(table, fd)),
-        metadata=dict(table.metadata),
-        dropped=tuple(_dropped(leaves.lost(table.leaves))),
+        metadata={
+            key: text
+            for key, text in table.metadata.items()
+            if not key.startswith((*_DIGESTS, _OURS))
+        },
+        dropped=(
+            *_dropped(leaves.lost(table.leaves)),
+            *(Dropped(key, "a digest of the source's own bytes") for key in stale),
+        ),
     )
 
 

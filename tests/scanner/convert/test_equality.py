@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from scanner.convert import to_file
+from scanner.convert import Options, to_file
 from tests.scanner.convert.sources import assert_equal, rewritten
 
 
@@ -67,3 +67,22 @@ def test_safetensors_come_out_equal_and_keep_their_metadata(tmp_path: Path) -> N
     with safe_open(target, "pt") as opened:
         assert opened.metadata()["ss_base_model_version"] == "sd_v1"
         assert opened.metadata()["format"] == "pt"
+
+
+def test_digests_of_the_source_are_not_said_of_the_result(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    path, target = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
+    stale = {"modelspec.hash_sha256": "0x12", "sshs_model_hash": "34", "sshs_legacy_hash": "56"}
+    forged = {"weighhouse.source_sha256": "78", "weighhouse.made": "pruned"}
+    kept = {"modelspec.title": "Fox", "ss_sd_model_hash": "9a"}
+    save_file({"a": torch.ones(3)}, path, {**stale, **forged, **kept})
+    done = to_file(path, target, Options(metadata={"weighhouse.source_sha256": "ours"}))
+    assert {item.name for item in done.dropped} == stale.keys()
+    with safe_open(target, "pt") as opened:
+        metadata = opened.metadata()
+    assert metadata["weighhouse.source_sha256"] == "ours"
+    assert metadata.keys() == {
+        *kept, "format", "weighhouse.converter", "weighhouse.source_sha256"
+    }  # fmt: skip
