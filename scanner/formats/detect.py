@@ -185,7 +185,7 @@ def _meant(source: Source, head: bytes, stream: pickles.Stream, *, alone: bool) 
     if not alone:
         return bool(named)
     # Bytes that are no text have no reason to spell an import.
-    believed = pickles.credible(first) or (bool(named) and not texts.plausible(source))
+    believed = pickles.credible(first) or (bool(named) and not texts.is_utf8(source))
     return believed or pickles.has_mark(head)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import codecs
+import json
 import re
 import warnings
 from functools import cache
@@ -19,16 +21,23 @@ _JSON = configs.Remark("config", "JSON.", "")
 
 
 def plausible(source: Source) -> bool:
-    """Whether the bytes are text in UTF-8, as far as a sample tells."""
+    """Whether the bytes are text, as far as a sample tells."""
     data = source.peek(0, _SAMPLE)
-    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in data):
-        return False
+    return _is_text(data, json.detect_encoding(data))
+
+
+def is_utf8(source: Source) -> bool:
+    """Whether they are text in UTF-8: what else is called text might be anything."""
+    return _is_text(source.peek(0, _SAMPLE), "utf-8")
+
+
+def _is_text(data: bytes, encoding: str) -> bool:
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
         # The sample may end within a character.
-        return len(data) == _SAMPLE and error.start >= len(data) - 3
-    return True
+        text = codecs.getincrementaldecoder(encoding)().decode(data, len(data) < _SAMPLE)
+    except UnicodeDecodeError:
+        return False
+    return not any(sign < " " and sign not in "\t\n\r\f" for sign in text)
 
 
 def read(source: Source, collector: Collector) -> None:
@@ -37,7 +46,9 @@ def read(source: Source, collector: Collector) -> None:
     if source.size > _LONGEST:
         collector.note("text", "It is too long to be looked into.")
         return
-    text = source.read(0, source.size).decode("utf-8", "replace")
+    data = source.read(0, source.size)
+    # As JSON's and YAML's readers do: UTF-16 and UTF-32 are known by their first bytes.
+    text = data.decode(json.detect_encoding(data), "replace")
     remarks = configs.judge(text, collector.place.limits)
     for remark in remarks or ():
         collector.note(remark.rule, remark.detail, argument=remark.argument or None)

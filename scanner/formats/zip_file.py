@@ -112,7 +112,7 @@ def _torch(archive: Archive, root: str, objects: list[Member], collector: Collec
     skipped = {member.label for member in objects} | used
     script = False
     for member in archive.members:
-        if member.label not in skipped and not member.is_folder:
+        if member.label not in skipped and not _is_folder(member, collector):
             script |= _other(member, folder, collector)
     big = _byteorder(found) == "big"
     # Only the object that torch would take becomes the table.
@@ -243,6 +243,20 @@ def _unused(member: Member, collector: Collector) -> bool:
     return True
 
 
+def _is_folder(member: Member, collector: Collector) -> bool:
+    """Whether the member is a folder and nothing else: some writers deflate its no bytes into
+    two."""
+    if not member.is_folder or not member.packed.size:
+        return member.is_folder
+    try:
+        empty = not member.load(_SMALL).size
+    except FileError:
+        empty = False
+    if empty:
+        collector.extents.append(Extent(member.offset, member.packed.size, Part.OTHER))
+    return empty
+
+
 def _is_text(member: Member) -> bool:
     try:
         source = member.load(_SMALL)
@@ -284,7 +298,7 @@ def _plain(archive: Archive, collector: Collector) -> Contents:
     tables: list[tuple[Member, TensorTable]] = []
     formats: set[Format] = set()
     for member in archive.members:
-        if member.is_folder:
+        if _is_folder(member, collector):
             continue
         before = len(collector.extents)
         contents = _any(member, collector)

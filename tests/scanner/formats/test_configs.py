@@ -133,6 +133,18 @@ def test_what_nobody_knows_is_suspicious(rule: str, data: bytes) -> None:
     assert verdict(zipped(("m/config", data), ("m/w", WEIGHTS))) is Verdict.SUSPICIOUS
 
 
+_ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", _ENCODINGS)
+def test_a_configuration_is_read_in_any_encoding_that_loaders_know(encoding: str) -> None:
+    evil = '{"_target_": "os.system", "note": "é木", "command": "true"}'
+    beside = ("m/w", WEIGHTS)
+    assert verdict(zipped(("m/config", evil.encode(encoding)), beside)) is Verdict.MALICIOUS
+    plain = '{"_class_name": "UNet2DConditionModel", "note": "é木"}'
+    assert verdict(zipped(("m/config", plain.encode(encoding)), beside)) is Verdict.CLEAN
+
+
 @pytest.mark.parametrize(
     "data",
     [

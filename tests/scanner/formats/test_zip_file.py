@@ -34,7 +34,7 @@ from tests.scanner.formats.files import (
     saved,
     zipped,
 )
-from tests.scanner.opcode_builder import integer, pickled
+from tests.scanner.opcode_builder import integer, pickled, text
 
 pytestmark = pytest.mark.filterwarnings("ignore:Duplicate name")
 STATE = {"w": torch.arange(6, dtype=torch.float32).reshape(2, 3)}
@@ -215,6 +215,36 @@ def test_an_extra_field_of_no_known_kind_is_reported() -> None:
 def test_torch_s_own_padding_is_no_news() -> None:
     padded = Record(b"a/data.pkl", HARMLESS, {"extra": _field(0x4246, b"Z" * 40)})
     assert not rules(read(crafted([padded])))
+
+
+@pytest.mark.parametrize("size", [0x2E8E, 0x182, 0x2E])
+def test_the_wide_sizes_of_a_member_hide_no_pickle(size: int) -> None:
+    """As opcodes they may be anything; as anything else than the sizes they are looked into."""
+    raw = pickled(text("x" * (size - 8)))
+    wide = {"packed": 0xFFFFFFFF, "size": 0xFFFFFFFF}
+    sizes = _field(1, struct.pack("<QQ", len(raw), len(raw)))
+    found = read(crafted([Record(b"a/data.pkl", raw, {**wide, "extra": sizes})]))
+    assert "hidden-pickle" not in rules(found)
+    found = read(crafted([Record(b"a/data.pkl", raw, {**wide, "extra": sizes + _field(1, EVIL)})]))
+    assert "os.system" in imports(found)
+
+
+@pytest.mark.parametrize("inside", ["a.safetensors", "notes.txt"])
+def test_a_deflated_folder_is_a_folder(inside: str) -> None:
+    """Its no bytes take two."""
+    weights = safetensors({"w": entry(0, 4)}, bytes(4))
+    raw = zipped(("model/", b""), (f"model/{inside}", weights), method=zipfile.ZIP_DEFLATED)
+    found = read(raw)
+    assert "bytes-left-over" not in rules(found)
+    assert Part.UNCLAIMED not in {extent.part for extent in found.extents}
+
+
+def test_a_folder_with_something_in_it_is_read() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(EVIL) + packer.flush()
+    sizes = {"method": 8, "crc": zlib.crc32(EVIL), "size": 0}
+    found = read(crafted([Record(b"a/", packed, sizes, sizes), Record(b"a/x", b"text")]))
+    assert "os.system" in imports(found)
 
 
 def test_a_name_in_an_extra_field_that_differs_is_reported() -> None:
