@@ -11,10 +11,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from registry import blobs, catalogue, reviews, uploads
+from registry import bases, blobs, catalogue, reviews, uploads
 from registry.env import ROOT
 from registry.errors import EngineError
 from registry.models import Model, User, Version
+from registry.pipeline import bases as pipeline_bases
 from registry.pipeline import runs
 from registry.states import Kind, Stage
 
@@ -33,6 +34,8 @@ class Sample:
     tags: tuple[str, ...]
     #: Approved at once, so that the catalogue is not empty; the others wait in the queue.
     publish: bool = False
+    #: The add-ons among the samples are shown on it.
+    is_base: bool = False
     trigger_words: tuple[str, ...] = ()
 
 
@@ -44,6 +47,7 @@ SAMPLES = (
         "A small checkpoint in SD1's layout, fp16, ready to serve.",
         ("sample", "fp16"),
         publish=True,
+        is_base=True,
     ),
     Sample(
         "mini.ckpt",
@@ -160,4 +164,14 @@ def approve(by: User, say: Callable[[str], None], *, patience: float = 900) -> N
                 return
             reviews.publish(version, by=by, note="A sample model, made by Weighhouse itself.")
             say(f"published {version.model.name}")
+            _show_add_ons_on(version, by)
         time.sleep(1)
+
+
+def _show_add_ons_on(version: Version, by: User) -> None:
+    if version.model.name not in {sample.name for sample in SAMPLES if sample.is_base}:
+        return
+    file = bases.candidate(version)
+    # Where somebody has chosen another already, that one stays.
+    if file is not None and pipeline_bases.of(pipeline_bases.family(file)) is None:
+        bases.set_base(file, by=by)

@@ -126,6 +126,14 @@ def stuck(version: Version, why: str) -> None:
     tell(people, NoticeKind.HELD, version, text, note=why, link=page)
 
 
+def not_made(version: Version, asked_by: User | None, what: str, why: str) -> None:
+    """Something that a person asked for could not be made; the version is none the worse."""
+    if asked_by is None:
+        return
+    text = f"{what} of {version}, which you asked for, could not be made."
+    tell([asked_by], NoticeKind.NOT_MADE, version, text, note=why)
+
+
 def worse(version: Version, why: str) -> None:
     """A later inspection found more in a version than the first, though not enough to stop it."""
     text = f"{version} was inspected again, and needs another look."

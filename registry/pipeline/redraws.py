@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from registry import lifecycle
+from registry import lifecycle, notices
 from registry.engine import Progress
 from registry.errors import EngineError, UserError
 from registry.models import Redraw, SmokeBase, SmokeTest, StepRun, User, Version
@@ -215,6 +215,7 @@ def _fail(hold: leases.Hold[Redraw], code: str, detail: str) -> None:
             note=f"The smoke test could not be made again: {detail or code}",
             data={"code": code, "detail": detail, "redraw": row.pk},
         )
+        notices.not_made(row.version, row.asked_by, "New pictures", detail or code)
 
 
 def sweep(*, own_host: bool = False) -> dict[str, int]:

@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from registry import lifecycle, serving
+from registry import lifecycle, notices, serving
 from registry.errors import EngineError, UserError
 from registry.models import Artifact, StepRun, Variant, Version
 from registry.pipeline import leases, making, places
@@ -79,7 +79,8 @@ def work(pk: int, *, worker: str) -> None:
         log.warning("variant.lease_lost", variant=pk)
     except making.Refused as error:
         # Not for a second attempt: the same file would be refused again.
-        hold.give_up(error.code, error.message)
+        if hold.give_up(error.code, error.message):
+            _tell(taken, error.message or error.code)
     except (EngineError, UserError) as error:
         _fail(hold, error.code, error.detail)
     except Exception as error:
@@ -168,6 +169,12 @@ def _fail(hold: leases.Hold[Variant], code: str, detail: str) -> None:
             note=f"{Recipe.of_json(row.options).said}: {detail or code}",
             data={"code": code, "detail": detail, "variant": row.pk},
         )
+        _tell(row, detail or code)
+
+
+def _tell(row: Variant, why: str) -> None:
+    said = Recipe.of_json(row.options).said
+    notices.not_made(row.version, row.asked_by, f"The variant “{said}”", why)
 
 
 def sweep(*, own_host: bool = False) -> dict[str, int]:

@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 
 from registry import bases, blobs, redraws, reviews, uploads, warm
 from registry.errors import EngineError, UserError
-from registry.models import Blob, Redraw, SmokeBase, SmokeTest, StepRun, Version
+from registry.models import Blob, Notice, Redraw, SmokeBase, SmokeTest, StepRun, Version
 from registry.pipeline import bases as pipeline
 from registry.pipeline import redraws as background
 from registry.pipeline import runs, steps, tasks
-from registry.states import EventKind, Role, RunState, Stage, Step
+from registry.states import EventKind, NoticeKind, Role, RunState, Stage, Step
 from tests.registry import making
 from tests.registry.pictures import Engine
 
@@ -272,6 +272,24 @@ def test_three_failures_end_it_and_the_pictures_stay(
     assert not background.lacking().exists()
     bases.set_base(making.checkpoint("sd1"), by=None)
     assert list(background.lacking()) == [version]
+
+
+def test_whoever_asked_is_told_when_it_cannot_be_done(
+    draws: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise EngineError("engine.killed", "signal 9")
+
+    reviewer = making.person(Role.REVIEWER)
+    version = smoked(making.in_stage(Stage.PUBLISHED))
+    redraws.ask(version, by=reviewer)
+    Redraw.objects.update(attempts=2)
+    monkeypatch.setattr(warm, "smoke", broken)
+    assert drawn_again(version).state == RunState.FAILED
+    told = Notice.objects.get(kind=NoticeKind.NOT_MADE)
+    assert (told.person, told.note) == (reviewer, "signal 9")
+    assert redraws.ask(version, by=reviewer).state == RunState.WAITING
 
 
 def test_the_sweeper_takes_from_the_dead_and_finds_what_was_missed(

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from registry import blobs, engine, reviews, serving, uploads, variants
 from registry.errors import EngineError, UserError
 from registry.management.commands import sweep as sweep_command
-from registry.models import Artifact, User, Variant, Version
+from registry.models import Artifact, Notice, User, Variant, Version
 from registry.pipeline import leases, places, tasks
 from registry.pipeline import variants as pipeline
 from registry.recipes import Recipe
-from registry.states import ArtifactRole, Role, RunState, Stage
+from registry.states import ArtifactRole, NoticeKind, Role, RunState, Stage
 from tests.registry import making
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +189,10 @@ def test_what_turns_out_to_change_nothing_is_refused_for_good(tmp_path: Path) ->
         RunState.FAILED, "variant.changes_nothing", 1,
     )  # fmt: skip
     assert version.artifacts.count() == 1
+    told = Notice.objects.get(kind=NoticeKind.NOT_MADE)
+    assert told.person == version.created_by
+    assert "The variant “fp16”" in told.text
+    assert "like that already" in told.note
 
 
 @pytest.mark.parametrize(
@@ -278,6 +282,7 @@ def test_three_failures_end_it_and_asking_again_begins_anew(
     # What is served stays served.
     assert (version.stage, version.problem) == (Stage.PUBLISHED, {})
     assert version.events.filter(kind="held").count() == 1
+    assert Notice.objects.filter(kind=NoticeKind.NOT_MADE, person=version.created_by).count() == 1
     again = variants.ask(version, FP16, by=version.created_by)
     assert (again.pk, again.state, again.attempts) == (row.pk, RunState.WAITING, 0)
 

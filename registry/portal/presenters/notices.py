@@ -21,6 +21,7 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
     NoticeKind.UNSAFE: ("bad", "triangle"),
     NoticeKind.WORSE: ("warn", "triangle"),
     NoticeKind.CLEARED: ("good", "check"),
+    NoticeKind.NOT_MADE: ("warn", "triangle"),
 }
 
 
