@@ -84,7 +84,9 @@ class SmokeView:
     reason: str
     waits_for: str
     groups: tuple[Group, ...]
-    checks: tuple[Check, ...]
+    #: Checks that found something, and those that did not.
+    remarks: tuple[Check, ...]
+    passed: tuple[Check, ...]
     facts: str
     base: Artifact | None
     lent: bool
@@ -119,13 +121,15 @@ def view(version: Version, user: Visitor) -> SmokeView | None:
     pictures = list(version.previews.order_by("group", "position"))
     redraw = Redraw.objects.filter(version=version).first()
     reviewer = isinstance(user, User) and user.is_reviewer
+    checks = [_check(check) for check in data.get("checks") or ()]
     serving = bases.all_set().filter(artifact__version=version).first() if reviewer else None
     return SmokeView(
         badge=words.SMOKE.get(test.verdict, words.SMOKE["skipped"]) if test else None,
         reason=_reason(version, test),
         waits_for=words.base(test.wants) if test and not test.base_id and not pictures else "",
-        groups=_groups(pictures),
-        checks=tuple(_check(check) for check in data.get("checks") or ()),
+        groups=_groups(pictures, _through(data)),
+        remarks=tuple(check for check in checks if check.badge.tone != "good"),
+        passed=tuple(check for check in checks if check.badge.tone == "good"),
         facts=_facts(data, pictures),
         base=_seen(test, user),
         lent=version.kind == Kind.CHECKPOINT,
@@ -154,7 +158,7 @@ def _seen(test: SmokeTest | None, user: Visitor) -> Artifact | None:
     return test.base if seen.exists() else None
 
 
-def _groups(pictures: Sequence[Preview]) -> tuple[Group, ...]:
+def _groups(pictures: Sequence[Preview], through: str) -> tuple[Group, ...]:
     groups = []
     number = 0
     for _, of_group in groupby(pictures, key=lambda picture: picture.group):
@@ -162,14 +166,13 @@ def _groups(pictures: Sequence[Preview]) -> tuple[Group, ...]:
         shots = []
         for picture in members:
             number += 1
-            shots.append(_shot(picture, number, members))
+            shots.append(_shot(picture, number, _caption(picture, members, through)))
         first = members[0]
         groups.append(Group(words.visible(first.prompt), first.seed, tuple(shots)))
     return tuple(groups)
 
 
-def _shot(picture: Preview, number: int, group: Sequence[Preview]) -> Shot:
-    caption = _caption(picture, group)
+def _shot(picture: Preview, number: int, caption: str) -> Shot:
     prompt = words.visible(picture.prompt)
     what = f"Picture {number}" + (f", {caption}" if caption else "")
     return Shot(
@@ -181,14 +184,22 @@ def _shot(picture: Preview, number: int, group: Sequence[Preview]) -> Shot:
     )
 
 
-def _caption(picture: Preview, group: Sequence[Preview]) -> str:
+def _through(data: Mapping[str, Any]) -> str:
+    """What came through a VAE, and how much of the original that is."""
+    checks = data.get("checks") or ()
+    found = (check.get("value") for check in checks if check.get("name") == "psnr")
+    value = next(found, None)
+    return "through the VAE" + (f", {value:.1f} dB" if isinstance(value, int | float) else "")
+
+
+def _caption(picture: Preview, group: Sequence[Preview], through: str) -> str:
     roles = {member.role for member in group}
     if picture.role == "reference":
         return "original"
     if picture.role == "base":
         return "without"
     if "base" not in roles:
-        return "through the VAE" if "reference" in roles else ""
+        return through if "reference" in roles else ""
     if picture.strength is None:
         return "with"
     return f"strength {picture.strength:g}"

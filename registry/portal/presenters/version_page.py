@@ -37,7 +37,7 @@ class VersionPage:
     identity: identity.IdentityView | None
     ledger: ledger.LedgerBar | None
     smoke: pictures.SmokeView | None
-    #: All pictures on one, for whoever decides.
+    #: All pictures on one, for whoever has to decide.
     sheet: SmokeTest | None
     decisions: tuple[Review, ...]
     journal: tuple[journal.Line, ...]
@@ -84,7 +84,7 @@ def page(version: Version, user: Visitor, asked: QueryDict | None = None) -> Ver
         ),
         ledger=ledger.view(data.get("ledger"), main.blob.size if main else 0),
         smoke=smoke,
-        sheet=smoke.sheet if smoke and _is_reviewer(user) else None,
+        sheet=smoke.sheet if smoke and _decides(user, version) else None,
         decisions=decisions,
         journal=journal.lines(version) if insider else (),
         returned=_returned(version, decisions),
@@ -127,8 +127,8 @@ def _title(name: str) -> str:
     return f"Version {number}" if number[:1].isdigit() else name
 
 
-def _is_reviewer(user: Visitor) -> bool:
-    return isinstance(user, User) and user.is_reviewer
+def _decides(user: Visitor, version: Version) -> bool:
+    return isinstance(user, User) and user.is_reviewer and version.stage == Stage.IN_REVIEW
 
 
 def _is_insider(user: Visitor, version: Version) -> bool:
