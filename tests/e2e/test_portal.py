@@ -10,11 +10,12 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from registry import notices, reports
-from registry.models import Model, Reinspection, SmokeTest, StepRun, Version
-from registry.pipeline import reinspection, runs
+from registry import notices, reports, warm
+from registry.models import Model, Redraw, Reinspection, SmokeBase, SmokeTest, StepRun, Version
+from registry.pipeline import reinspection, runs, steps
 from registry.states import Role, RunState, Stage, Step
 from tests.registry import making
+from tests.registry.pictures import Engine
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -103,6 +104,22 @@ def rich_version() -> Version:
     return version
 
 
+def drawn_version() -> Version:
+    """A LoRA in review that was drawn on a base model, with a contact sheet, and is being drawn
+    once more; another waits for a base."""
+    engine = Engine("sd1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm, "smoke", engine)
+        SmokeBase.objects.create(base="sd1", artifact=making.checkpoint("sd1"))
+        version, other = (making.in_stage(Stage.IN_REVIEW) for _ in range(2))
+        for shown, wants in ((version, "sd1"), (other, "sdxl")):
+            engine.wants = wants
+            outcome = steps.smoke(shown, lambda *_: None)
+            assert outcome.commit
+            outcome.commit()
+    return version
+
+
 def new_policy() -> Version:
     """A policy in force under which one file got worse and one cannot be inspected, and everybody
     has been told; a version whose report is under the earlier one."""
@@ -148,6 +165,7 @@ def test_every_page_is_accessible(browser_page: Page, site: str, theme: str) -> 
         published.get_absolute_url(), running.get_absolute_url(),
         rich_version().get_absolute_url(), making.version().get_absolute_url(),
         new_policy().get_absolute_url(), "/notices/", "/policy/",
+        drawn_version().get_absolute_url(), "/bases/",
     ]  # fmt: skip
 
     for address in addresses:
@@ -164,6 +182,7 @@ def test_no_page_is_wider_than_its_window(browser_page: Page, site: str) -> None
     addresses = ["/", "/upload/", "/review/", "/account/", "/people/", "/notices/", "/policy/"]
     addresses.append(rich_version().get_absolute_url())
     addresses.append(new_policy().get_absolute_url())
+    addresses += [drawn_version().get_absolute_url(), "/bases/"]
 
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -298,6 +317,47 @@ def test_the_rail_moves_by_itself(browser_page: Page, site: str) -> None:
     expect(page.locator("#rail")).to_contain_text("waiting for a person", timeout=10_000)
     expect(page.get_by_text("Publish", exact=True)).to_be_visible()
     expect(page.locator("#rail")).not_to_have_attribute("hx-trigger", "every 2s")
+
+
+def test_a_picture_is_enlarged_with_its_parameters(browser_page: Page, site: str) -> None:
+    page = browser_page
+    sign_in(page, site)
+    version = drawn_version()
+    page.goto(site + version.get_absolute_url())
+    # Room is kept before a picture is there: nothing jumps.
+    small = page.locator(".side-by-side img").first
+    assert small.evaluate("image => image.width / image.height") == pytest.approx(4 / 3, rel=0.02)
+
+    page.get_by_role("link", name="Picture 2, strength 0.5: a red circle").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Picture 2, strength 0.5")
+    expect(dialog).to_contain_text("Sampler: Euler a")
+    assert problems(page) == []
+    page.keyboard.press("ArrowRight")
+    expect(dialog).to_contain_text("Picture 3, strength 1")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("link", name="Picture 3, strength 1: a red circle")).to_be_focused()
+
+    page.get_by_role("link", name="All pictures of the smoke test").click()
+    expect(page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_new_pictures_appear_by_themselves(browser_page: Page, site: str) -> None:
+    page = browser_page
+    sign_in(page, site)
+    version = drawn_version()
+    row = Redraw.objects.create(version=version, state=RunState.RUNNING, percent=10)
+    page.goto(site + version.get_absolute_url())
+    smoke = page.get_by_role("region", name="Smoke test")
+    Redraw.objects.filter(pk=row.pk).update(percent=42, activity="Drawing")
+    expect(smoke).to_contain_text("42 %, drawing", timeout=10_000)
+    version.previews.filter(position=2).delete()
+    Redraw.objects.filter(pk=row.pk).update(state=RunState.DONE)
+    expect(smoke.get_by_role("img")).to_have_count(2, timeout=10_000)
+    expect(smoke.get_by_role("button", name="Draw again")).to_be_visible()
 
 
 def test_searching_narrows_the_shelf_while_typing(browser_page: Page, site: str) -> None:
