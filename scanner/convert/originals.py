@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from scanner.convert import transformers
 from scanner.convert.folders import COMPONENTS
 from scanner.convert.options import Dropped
 from scanner.convert.plan import Piece, Plan
@@ -33,6 +34,15 @@ _ENCODERS = {
     },
     "sdxl-refiner": {"text_encoder_2": ("conditioner.embedders.0.model.", True)},
 }
+#: Flux and SD3 have their encoders side by side, as transformers names them, by architecture.
+_SIDE_BY_SIDE = {
+    "clip-l": "text_encoders.clip_l.transformer.",
+    "openclip-g": "text_encoders.clip_g.transformer.",
+    "t5-xxl": "text_encoders.t5xxl.transformer.",
+}
+_TRANSFORMERS = ("sd3", "sd3.5-medium", "sd3.5-large", "flux")
+#: What comes before a VAE's names, where it is not the usual prefix.
+_VAES = {"flux": "vae."}
 _LAYER = "encoder.layers."
 #: transformers' name of a part of a layer → OpenCLIP's.
 _INSIDE = {
@@ -89,7 +99,7 @@ def single_file(plan: Plan) -> Plan:
     census = matching.census(TensorTable(tuple(_named(plan))))
     model = census.part("unet")
     base = model.architecture.bases[0] if model is not None else None
-    if model is None or base not in _ENCODERS:
+    if model is None or base not in (*_ENCODERS, *_TRANSFORMERS):
         raise Refused("convert.layout", f"a single file of this model has no known names: {base}")
     if model.missing or model.misshapen:
         wrong = (*model.missing, *model.misshapen)
@@ -108,21 +118,38 @@ def _named(plan: Plan) -> Iterator[Tensor]:
 
 def _renamed(part: Part, base: str, pieces: dict[str, Piece]) -> Iterator[Piece]:
     """The part's pieces under their new names, taken out of ``pieces``."""
-    if part.component in ("unet", "vae"):
-        prefix = _UNET if part.component == "unet" else _VAE
+    if part.component == "unet" and transformers.is_known(part.architecture.layout):
+        local = _taken(part.prefix, pieces)
+        yield from transformers.renamed(local, part.architecture.layout, _UNET)
+    elif part.component in ("unet", "vae"):
+        prefix = _UNET if part.component == "unet" else _VAES.get(base, _VAE)
         for name, original in _pairs(part.architecture):
             piece = pieces.pop(part.prefix + name, None)
             if piece is not None:
                 yield _moved(piece, prefix + original, part.component)
+    elif base in _TRANSFORMERS:
+        prefix = _SIDE_BY_SIDE.get(part.architecture.name, "")
+        # The projection stands beside what the architecture's names begin with.
+        inner = "text_model." if part.architecture.layout == "clip" else ""
+        own = part.prefix.removesuffix(inner)
+        local = _taken(own, pieces) if prefix else {}
+        for name, piece in local.items():
+            flat = inner and part.prefix == own and not name.startswith("text_projection.")
+            yield replace(piece, name=prefix + (inner if flat else "") + name)
     elif part.component in _ENCODERS[base]:
         prefix, opened = _ENCODERS[base][part.component]
-        own = {name: pieces.pop(name) for name in list(pieces) if name.startswith(part.prefix)}
-        local = {name.removeprefix(part.prefix): piece for name, piece in own.items()}
+        local = _taken(part.prefix, pieces)
         if opened:
             projection = part.prefix.removesuffix("text_model.") + "text_projection.weight"
             yield from open_clip(local, prefix, pieces.pop(projection, None))
         else:
             yield from (replace(piece, name=prefix + name) for name, piece in local.items())
+
+
+def _taken(prefix: str, pieces: dict[str, Piece]) -> dict[str, Piece]:
+    """The pieces below a prefix, by their local names, taken out of ``pieces``."""
+    own = {name: pieces.pop(name) for name in list(pieces) if name.startswith(prefix)}
+    return {name.removeprefix(prefix): piece for name, piece in own.items()}
 
 
 def _pairs(architecture: Architecture) -> Iterator[tuple[str, str]]:
@@ -177,10 +204,9 @@ def _together(name: str, local: dict[str, Piece], query: str) -> Piece:
     """Query, key and value below each other."""
     rows = [local.get(query.replace("q_proj", f"{letter}_proj")) for letter in "qkv"]
     parts = tuple(piece for piece in rows if piece is not None)
-    if len(parts) != len(rows) or len({(piece.dtype, piece.shape) for piece in parts}) != 1:
+    if len(parts) != len(rows):
         raise Refused("convert.layout", f"query, key and value do not fit together: {query}")
-    first = parts[0]
-    return replace(first, name=name, shape=(3 * first.shape[0], *first.shape[1:]), parts=parts)
+    return transformers.together(name, parts)
 
 
 def _turned(piece: Piece) -> Piece:

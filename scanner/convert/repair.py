@@ -11,6 +11,7 @@ from scanner.convert.plan import Piece, Plan
 from scanner.errors import Refused
 
 _VAE = "first_stage_model."
+_FLUX_VAE = "vae."
 _MODEL = "model.diffusion_model."
 _LOSS = "loss."
 #: What every VAE in the original layout has; a diffusers folder's has other names.
@@ -38,28 +39,40 @@ def swap_vae(plan: Plan, vae: Iterable[Piece]) -> Plan:
     """The plan with ``vae`` in the place of its own. ``Refused`` when either is no fit."""
     if not any(piece.name.startswith(_MODEL) for piece in plan.pieces):
         raise Refused("convert.vae_base", "only a checkpoint's VAE can be changed")
-    new = {_VAE + name: piece for name, piece in _stripped(vae)}
-    if not all(_VAE + mark in new for mark in _MARKS):
+    prefix = _vae_of(plan)
+    new = {prefix + name: piece for name, piece in _stripped(vae)}
+    if not all(prefix + mark in new for mark in _MARKS):
         raise Refused("convert.vae_layout", "the VAE is not in the original layout")
-    old = {piece.name: piece for piece in plan.pieces if piece.name.startswith(_VAE)}
-    old = {name: piece for name, piece in old.items() if not name.startswith(_VAE + _LOSS)}
+    old = {piece.name: piece for piece in plan.pieces if piece.name.startswith(prefix)}
+    old = {name: piece for name, piece in old.items() if not name.startswith(prefix + _LOSS)}
     if old and {name: piece.shape for name, piece in old.items()} != {
         name: piece.shape for name, piece in new.items()
     }:
         raise Refused("convert.vae_shape", "the VAE has other tensors than the one it replaces")
-    kept = [piece for piece in plan.pieces if not piece.name.startswith(_VAE)]
+    kept = [piece for piece in plan.pieces if not piece.name.startswith(prefix)]
     kept += [replace(piece, name=name) for name, piece in new.items()]
     dropped = (Dropped(name, "replaced by the other VAE") for name in old)
     return plan.keeping(kept, *dropped)
 
 
+def _vae_of(plan: Plan) -> str:
+    """What comes before the names of the model's VAE: Flux has another word for it."""
+    names = [piece.name for piece in plan.pieces]
+    if any(name.startswith(_VAE) for name in names):
+        return _VAE
+    flux = any(name.startswith((_FLUX_VAE, _MODEL + "double_blocks.")) for name in names)
+    return _FLUX_VAE if flux else _VAE
+
+
 def _stripped(vae: Iterable[Piece]) -> Iterable[tuple[str, Piece]]:
     """The VAE's own names, be it alone or in a checkpoint, without its training loss."""
     pieces = tuple(vae)
-    inside = any(piece.name.startswith(_VAE) for piece in pieces)
+    prefixes = (_VAE, _FLUX_VAE)
+    inside = next((found for found in prefixes
+                   if any(piece.name.startswith(found) for piece in pieces)), "")  # fmt: skip
     for piece in pieces:
-        if inside and not piece.name.startswith(_VAE):
+        if not piece.name.startswith(inside):
             continue
-        name = piece.name.removeprefix(_VAE)
+        name = piece.name.removeprefix(inside)
         if not name.startswith((_LOSS, "model_ema.")):
             yield name, piece

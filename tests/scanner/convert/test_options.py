@@ -151,6 +151,18 @@ def test_another_vae_takes_the_place_of_the_models(tmp_path: Path, prefix: str) 
     assert torch.equal(loaded[name], state[name])
 
 
+@pytest.mark.parametrize("within", [True, False])
+def test_flux_s_vae_is_changed_under_its_own_name(tmp_path: Path, within: bool) -> None:
+    names = ("encoder.conv_in.weight", "decoder.conv_out.weight")
+    state = {f"{_UNET}double_blocks.0.img_mod.lin.bias": torch.zeros(3)}
+    if within:
+        state |= {f"vae.{name}": torch.zeros(4, 4) for name in names}
+    torch.save({f"vae.{name}": torch.ones(4, 4) for name in names}, tmp_path / "other.vae.pt")
+    _, loaded = converted(state, tmp_path, Options(vae=tmp_path / "other.vae.pt"))
+    assert loaded.keys() == {*state, *(f"vae.{name}" for name in names)}
+    assert all(torch.equal(loaded[f"vae.{name}"], torch.ones(4, 4)) for name in names)
+
+
 @pytest.mark.parametrize(
     ("vae", "code"),
     [
