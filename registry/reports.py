@@ -94,9 +94,12 @@ def of_files(files: Iterable[Artifact]) -> dict[str, Report]:
 
 
 def main_file(files: Iterable[Artifact]) -> Artifact | None:
-    """The largest upload: configs and embeddings ride along with a checkpoint."""
-    uploads = [artifact for artifact in files if artifact.role == ArtifactRole.UPLOAD]
-    return max(uploads, key=lambda artifact: artifact.blob.size, default=None)
+    """The largest upload: configs and embeddings ride along with a checkpoint. Of shards it is what
+    they are together."""
+    told = list(files)
+    joined = [artifact for artifact in told if artifact.details.get("joined")]
+    uploads = [artifact for artifact in told if artifact.role == ArtifactRole.UPLOAD]
+    return max(joined or uploads, key=lambda artifact: artifact.blob.size, default=None)
 
 
 def describe(version: Version) -> None:
@@ -105,7 +108,7 @@ def describe(version: Version) -> None:
         version.artifacts.filter(role=ArtifactRole.UPLOAD).select_related("blob").order_by("pk")
     )
     version.verdict = worst([artifact.blob.verdict for artifact in files])
-    main = main_file(files)
+    main = main_file(version.artifacts.select_related("blob"))
     report = main.blob.report() if main else None
     identity: dict[str, Any] = (report.data.get("identity") or {}) if report else {}
     kind = identity.get("kind") or Kind.UNKNOWN

@@ -65,8 +65,10 @@ def ask(
 
 
 def _upload(version: Version, pk: int | None) -> Artifact:
-    uploads = version.artifacts.filter(role=ArtifactRole.UPLOAD).select_related("blob")
-    found = uploads.filter(pk=pk).first() if pk is not None else source_of(version)
+    found = source_of(version)
+    if pk is not None and (found is None or found.pk != pk):
+        uploads = version.artifacts.filter(role=ArtifactRole.UPLOAD).select_related("blob")
+        found = uploads.filter(pk=pk).first()
     if found is None or found.blob.verdict in {*REFUSED, ""}:
         raise UserError("variant.source")
     return found

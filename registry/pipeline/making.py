@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from registry import blobs, engine, names, serving
@@ -13,8 +13,10 @@ from registry.models import Artifact, Blob, Version
 from registry.pipeline import verdicts
 from registry.pipeline.intake import adopt
 from registry.recipes import Recipe
+from registry.shards import shard
 from registry.states import ArtifactRole, Kind
 from scanner import naming
+from scanner.report import EXTRA
 
 #: What a conversion says of itself that is worth keeping.
 _DETAILS = ("tensors", "dropped", "notes", "kept", "weights")
@@ -68,14 +70,47 @@ def make(
                 {"code": "variant.changes_nothing", "message": "the file is like that already"}
             )
         # Its values are the original's, whose fingerprints are known.
-        found = engine.inspect(target, progress, extra=("tensors",))
-        verdict = found.data["safety"]["verdict"]
-        if verdict != serving.CLEAN:
-            raise EngineError("convert.unclean", f"{source.name} came out {verdict}")
-        blob = adopt(target, found.data["hashes"]["sha256"])
-        verdicts.accept(blob, found.data, seconds=found.seconds)
+        blob = _taken_in(target, source, progress, extra=("tensors",))
+    return Made(blob, _details(answer))
+
+
+def join(parts: Sequence[Artifact], progress: engine.Progress) -> Made:
+    """One file of a model's shards, given in order. ``Refused`` or ``EngineError``."""
+    first = parts[0]
+    with ExitStack() as stack:
+        folder = stack.enter_context(blobs.workspace())
+        together = folder / "parts"
+        together.mkdir()
+        for part in parts:
+            # The engine goes by their names.
+            copy = stack.enter_context(blobs.local_copy(part.blob_id, folder))
+            copy.rename(together / part.name)
+        target = folder / "made.safetensors"
+        digests = ",".join(part.blob_id for part in parts)
+        noted = {"weighhouse.source_sha256": digests}
+        answer = engine.convert(together, target, progress, metadata=noted)
+        if answer.status:
+            raise Refused(answer.data.get("error") or {})
+        blob = _taken_in(target, first, progress, extra=EXTRA)
+    return Made(blob, {**_details(answer), "joined": [part.name for part in parts]})
+
+
+def _taken_in(
+    target: Path, source: Artifact, progress: engine.Progress, *, extra: Sequence[str]
+) -> Blob:
+    """What was made, in the store: inspected as if a stranger had sent it, and clean."""
+    found = engine.inspect(target, progress, extra=extra)
+    verdict = found.data["safety"]["verdict"]
+    if verdict != serving.CLEAN:
+        raise EngineError("convert.unclean", f"{source.name} came out {verdict}")
+    blob = adopt(target, found.data["hashes"]["sha256"])
+    verdicts.accept(blob, found.data, seconds=found.seconds)
     blob.refresh_from_db()
-    return Made(blob, {key: answer.data[key] for key in _DETAILS if key in answer.data})
+    return blob
+
+
+def _details(answer: engine.Answer) -> dict[str, Any]:
+    return {key: answer.data[key] for key in _DETAILS if key in answer.data}
 
 
 def add(source: Artifact, made: Made, recipe: Recipe, role: ArtifactRole) -> Artifact:
@@ -83,19 +118,24 @@ def add(source: Artifact, made: Made, recipe: Recipe, role: ArtifactRole) -> Art
     details = made.details if role is ArtifactRole.CONVERTED else {
         **made.details, "made": recipe.to_json(), "said": recipe.said,
     }  # fmt: skip
+    name = _name(source, made.blob, recipe, role, joined="joined" in made.details)
     return Artifact.objects.create(
         version=source.version,
         blob=made.blob,
         role=role,
-        name=free_name(source.version, _name(source, made.blob, recipe, role), role),
+        name=free_name(source.version, name, role),
         derived_from=source,
         details=details,
     )
 
 
-def _name(source: Artifact, blob: Blob, recipe: Recipe, role: ArtifactRole) -> str:
+def _name(
+    source: Artifact, blob: Blob, recipe: Recipe, role: ArtifactRole, *, joined: bool = False
+) -> str:
     """``model.ckpt`` → ``model.safetensors``, a variant's with the words for what it holds."""
     stem = PurePath(source.name).stem or source.name
+    if joined and (part := shard(source.name)):
+        return names.with_ending(part.stem, recipe.suffix)
     if role is not ArtifactRole.VARIANT:
         return names.with_ending(stem, recipe.suffix)
     kind = kind_of(blob)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from registry import blobs, contents, engine, policies, reports, serving
+from registry import blobs, contents, engine, policies, reports, serving, shards
 from registry.errors import EngineError
 from registry.models import Artifact, Blob, Version
 from registry.pipeline import drawing, making, variants, verdicts
@@ -107,33 +107,63 @@ def _why(uploads: list[Artifact]) -> str:
     return " ".join(reasons)
 
 
+class _Job(NamedTuple):
+    """A file to make of ``source``, or of all the ``parts`` that it is the first of."""
+
+    source: Artifact
+    role: ArtifactRole
+    parts: tuple[Artifact, ...] = ()
+
+    def do(self, progress: engine.Progress) -> making.Made:
+        if self.parts:
+            return making.join(self.parts, progress)
+        return making.make(self.source, _RECIPES[self.role], progress)
+
+    @property
+    def is_done(self) -> bool:
+        return self.source.derived.filter(role=self.role).exists()
+
+
 def convert(version: Version, beat: Beat) -> Outcome:
-    """Write a safetensors file for every upload that is not a clean one already."""
-    wanted = [(artifact, role) for artifact in _uploads(version) for role in _conversions(artifact)]
-    made: list[tuple[Artifact, ArtifactRole, making.Made]] = []
+    """Write a safetensors file for every upload that is not a clean one already, and one for all
+    the shards of a model."""
+    wanted = list(_jobs(_uploads(version)))
+    made: list[tuple[_Job, making.Made]] = []
     refused: list[tuple[Artifact, making.Refused]] = []
-    for index, (artifact, role) in enumerate(wanted):
-        if artifact.derived.filter(role=role).exists():
+    for index, job in enumerate(wanted):
+        if job.is_done:
             continue
         try:
-            result = making.make(artifact, _RECIPES[role], part(beat, index, len(wanted)))
+            made.append((job, job.do(part(beat, index, len(wanted)))))
         except making.Refused as error:
-            refused.append((artifact, error))
-        else:
-            made.append((artifact, role, result))
+            refused.append((job.source, error))
 
     def commit() -> None:
-        for artifact, role, result in made:
+        for job, result in made:
             # The engine's child may have been slower than a second one: the first result stands.
-            if not artifact.derived.filter(role=role).exists():
-                variants.keep(artifact, _RECIPES[role], result, role)
+            if not job.is_done:
+                variants.keep(job.source, _RECIPES[job.role], result, job.role)
         for artifact, error in refused:
             problem = {"code": error.code, "message": error.message}
             artifact.details = {**artifact.details, "conversion": problem}
             artifact.save(update_fields=["details"])
+        if any(job.parts for job, _ in made):
+            # What the parts are together is what the version is.
+            reports.describe(version)
 
     note = " ".join(f"{a.name} was not converted: {error.message}" for a, error in refused)
     return Outcome(stages=(Stage.CONVERTED,), note=note.strip(), commit=commit)
+
+
+def _jobs(uploads: list[Artifact]) -> Iterator[_Job]:
+    sets = shards.complete(uploads)
+    parts = {artifact.pk for found in sets for artifact in found}
+    for found in sets:
+        yield _Job(found[0], ArtifactRole.CONVERTED, tuple(found))
+    for artifact in uploads:
+        if artifact.pk not in parts:
+            for role in _conversions(artifact):
+                yield _Job(artifact, role)
 
 
 #: What is made of uploads without anybody's asking.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from registry import catalogue, naming, serving
+from registry import catalogue, naming, serving, shards
 from registry.catalogue import Visitor
 from registry.models import Artifact, Report, User, Version
 from registry.portal.presenters import words
@@ -62,6 +62,17 @@ def _row(artifact: Artifact, report: Report | None, reviewer: bool, may_remove: 
 
 
 def _role(artifact: Artifact, refusal: str | None) -> str:
+    joined = artifact.details.get("joined")
+    if joined:
+        when = "what people download" if refusal is None else "what people will download"
+        return f"all {len(joined)} parts in one, {when}"
+    part = shards.shard(artifact.name)
+    if part is not None and artifact.role == ArtifactRole.UPLOAD:
+        return f"part {part.number} of {part.total} of one model; {_state(artifact, refusal)}"
+    return _state(artifact, refusal)
+
+
+def _state(artifact: Artifact, refusal: str | None) -> str:
     if artifact.role in {ArtifactRole.VARIANT, ArtifactRole.REBUILT}:
         said = str(artifact.details.get("said") or artifact.get_role_display())
         return f"made here: {said}" + ("" if refusal is None else f", {_REFUSED[refusal]}")

@@ -64,7 +64,7 @@ def view(version: Version, artifacts: Sequence[Artifact], user: Visitor) -> Vari
     may_ask = variants.may_ask(version, user)
     if not found and not may_ask:
         return None
-    usable = [a for a in artifacts if a.role == ArtifactRole.UPLOAD and a.verdict not in REFUSED]
+    usable = [a for a in _sources(artifacts) if a.verdict not in REFUSED]
     kinds = {making.kind_of(artifact.blob) for artifact in usable}
     is_model = bool(kinds & variants.MODELS)
     return VariantsView(
@@ -75,6 +75,14 @@ def view(version: Version, artifacts: Sequence[Artifact], user: Visitor) -> Vari
         is_model=is_model,
         may_be_torch=bool(kinds & variants.TORCH_KINDS),
     )
+
+
+def _sources(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Uploads; shards stand for nothing alone where there is what they are together."""
+    joined = [a for a in artifacts if a.details.get("joined")]
+    parts = {name for a in joined for name in a.details["joined"]}
+    uploads = [a for a in artifacts if a.role == ArtifactRole.UPLOAD and a.name not in parts]
+    return [*joined, *uploads]
 
 
 def _row(row: Variant) -> Row:
