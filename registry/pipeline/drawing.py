@@ -106,7 +106,8 @@ def _ask(
         pictures,
         device=settings.WEIGHHOUSE_DEVICE,
         base=_linked(stack, base, folder / "base") if base else None,
-        prompts=tuple(version.prompts),
+        # The empty one stands for those that every model gets.
+        prompts=("", *version.prompts) if version.prompts else (),
         trigger=trigger(artifact),
         model=name_of(artifact),
         base_model=name_of(base) if base else "",

@@ -190,7 +190,11 @@ def _smoke(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_positive, metavar="N", help="sampling steps")
     parser.add_argument("--seed", type=int, metavar="N", help="of the first picture")
     parser.add_argument(
-        "--prompt", action="append", default=[], metavar="TEXT", help="may be given several times"
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="instead of the sheet's; may be given several times, and empty once to keep those",
     )
     parser.add_argument("--pictures", type=_positive, metavar="N", help="how many")
     parser.add_argument(

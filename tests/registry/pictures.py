@@ -41,7 +41,7 @@ class Engine:
         shown = [("model", None)]
         if drawing.base is not None:
             shown = [("base", None), ("model", 0.5), ("model", 1.0)]
-        for group, prompt in enumerate(("a red circle", *drawing.prompts), 1):
+        for group, prompt in enumerate(("a red circle", *filter(None, drawing.prompts)), 1):
             for place, (role, strength) in enumerate(shown):
                 about = {"prompt": prompt, "seed": 1001, "parameters": PARAMETERS, "steps": 8}
                 about |= {"role": role, "strength": strength, "group": group, "guidance": 7.0}

@@ -137,7 +137,7 @@ def test_own_prompts_come_along(draws: Engine) -> None:
     version = making.in_stage(Stage.CONVERTED)
     Version.objects.filter(pk=version.pk).update(prompts=["a crane in the rain"])
     smoked(version)
-    assert draws.asked[0].prompts == ("a crane in the rain",)
+    assert draws.asked[0].prompts == ("", "a crane in the rain")
     assert {picture.prompt for picture in version.previews.all()} == {
         "a red circle", "a crane in the rain",
     }  # fmt: skip
