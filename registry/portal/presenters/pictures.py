@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -105,6 +105,11 @@ class SmokeView:
     def is_compared(self) -> bool:
         """Whether there is anything side by side."""
         return any(len(group.shots) > 1 for group in self.groups)
+
+
+def telling(pictures: Iterable[Preview]) -> list[Preview]:
+    """Those that show a model in full: neither the base without it nor half of it."""
+    return [shown for shown in pictures if shown.role == "model" and shown.strength in (None, 1.0)]
 
 
 def view(version: Version, user: Visitor) -> SmokeView | None:

@@ -11,6 +11,7 @@ from registry import reports
 from registry.models import Preview, Report, Version
 from registry.portal.presenters import naming as naming_view
 from registry.portal.presenters import words
+from registry.portal.presenters.pictures import telling
 from registry.portal.presenters.words import Badge
 from registry.states import ArtifactRole, Stage
 
@@ -69,7 +70,7 @@ def rows(versions: Iterable[Version]) -> tuple[Row, ...]:
             badge=words.verdict(version.verdict),
             why=_why(version, findings.get(version.pk, ""), version.created_by_id in newcomers),
             names=disputed.get(version.pk, ()),
-            pictures=tuple(version.previews.all()[:3]),
+            pictures=tuple(telling(version.previews.all())[:3]),
         )
         for version in listed
     )

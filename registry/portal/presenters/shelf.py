@@ -12,6 +12,7 @@ from django.http import QueryDict
 from registry import catalogue
 from registry.models import Model, Preview, User, Version
 from registry.portal.presenters import words
+from registry.portal.presenters.pictures import telling
 from registry.portal.presenters.words import Badge
 from registry.states import Stage
 
@@ -146,7 +147,7 @@ def cards(models: Iterable[Model]) -> tuple[Card, ...]:
 def _card(model: Model) -> Card:
     versions: list[Version] = getattr(model, "on_shelf", [])
     newest = versions[0] if versions else None
-    previews = [preview for version in versions for preview in version.previews.all()]
+    previews = telling(preview for version in versions for preview in version.previews.all())
     return Card(
         model=model,
         what=words.what(model.kind, model.base),

@@ -17,6 +17,7 @@ from registry.portal.access import everyone, members, person
 from registry.portal.forms import EntryForm, NoteForm
 from registry.portal.markdown import render as render_markdown
 from registry.portal.presenters import shelf, words
+from registry.portal.presenters.pictures import telling
 
 PAGE = 24
 
@@ -67,10 +68,8 @@ def model(request: HttpRequest, slug: str) -> HttpResponse:
         "what": words.what(entry.kind, entry.base),
         "hue": shelf.hue(entry),
         "description": render_markdown(entry.description),
-        "versions": [
-            (shelf.work_row(version), list(version.previews.all())[:4]) for version in versions
-        ],
-        "pictures": [p for version in versions for p in version.previews.all()][:4],
+        "versions": [shelf.work_row(version) for version in versions],
+        "pictures": telling(p for version in versions for p in version.previews.all())[:4],
         "may_edit": catalogue.may_edit(request.user, entry),
     }
     return render(request, "portal/model.html", context)

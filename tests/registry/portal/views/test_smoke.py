@@ -228,3 +228,20 @@ def test_it_needs_a_reviewer_of_the_site() -> None:
     version = making.in_stage(Stage.PUBLISHED)
     assert Client().post(address(version)).status_code == 302
     assert signed_in(making.person(Role.MEMBER)).post(address(version)).status_code == 403
+
+
+def test_elsewhere_a_model_is_shown_in_full_and_not_its_base(
+    reviewer: Client, draws: Engine
+) -> None:
+    draws.wants = "sd1"
+    SmokeBase.objects.create(base="sd1", artifact=making.checkpoint("sd1"))
+    version = drawn(making.in_stage(Stage.IN_REVIEW))
+    whole = version.previews.get(strength=1.0)
+    address = f"/previews/{whole.pk}/"
+    others = [f"/previews/{other.pk}/" for other in version.previews.exclude(pk=whole.pk)]
+    pages = [reviewer.get("/review/"), reviewer.get(version.model.get_absolute_url())]
+    Version.objects.filter(pk=version.pk).update(stage=Stage.PUBLISHED)
+    pages.append(reviewer.get("/"))
+    for page in (answer.content.decode() for answer in pages):
+        assert address in page
+        assert not any(other in page for other in others)
