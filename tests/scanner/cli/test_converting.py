@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from scanner.cli import converting_folders, main
 
 #: GLOBAL posix system, called with a word. Built from opcodes and never loaded.
 _HOSTILE = b"\x80\x02cposix\nsystem\n(X\x04\x00\x00\x00truetR."
@@ -71,6 +75,28 @@ def test_one_refused_file_stops_no_other(folder: Path, tmp_path: Path) -> None:
     assert error["code"] == "convert.refused"
     assert not (tmp_path / "out" / "evil.safetensors").exists()
     assert (tmp_path / "out" / "one.safetensors").exists()
+
+
+def test_a_process_that_dies_costs_its_file_alone(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = converting_folders.converted
+
+    def deadly(job: converting_folders.Job, *more: object) -> object:
+        if job.source.name == "one.ckpt":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(job, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(converting_folders, "converted", deadly)
+    assert main(["convert", str(folder), str(tmp_path / "out"), "--json", "--jobs", "2"]) == 2
+    said = map(json.loads, capsys.readouterr().out.splitlines())
+    told = {Path(line["source"]).name: line for line in said}
+    assert told["one.ckpt"]["error"]["code"] == "lanes.lost"
+    assert told["two.vae.pt"]["tensors"] == 1
+    assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["two.vae.safetensors"]
 
 
 def test_existing_targets_are_skipped_when_asked(folder: Path, tmp_path: Path) -> None:
