@@ -7,7 +7,7 @@ test brings nothing but tensors.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -15,11 +15,13 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much work a preview may be: side in pixels, denoising steps, number of pictures."""
+    """How much work a preview may be: side in pixels, denoising steps, number of pictures, and
+    noises to try the prompt's words on."""
 
     size: int
     steps: int
     pictures: int
+    probes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Base:
     #: fp16 convolutions are about 165 times slower on a CPU than fp32; SDXL in fp32 would take
     #: 14 GB, so it pays the smaller price of bf16 there.
     cpu_dtype: str = "float32"
+    #: The text encoder's layer, counted from the last, that WebUI uses where nobody asks for one.
+    stops_at: int = 1
+    #: Where diffusers keeps an encoder, if not under the identifier's name for it.
+    slots: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -48,7 +54,10 @@ class Base:
 
     @property
     def is_xl(self) -> bool:
-        return "text_encoder_2" in self.text_encoders
+        return "text_encoder_2" in map(self.slot, self.text_encoders)
+
+    def slot(self, part: str) -> str:
+        return self.slots.get(part, part)
 
 
 _END = "<|endoftext|>"
@@ -56,20 +65,42 @@ _CLIP_L = Tokens("tokenizer", _END)
 
 # OpenCLIP pads with token 0, which its vocabulary calls "!".
 BASES: Mapping[str, Base] = {
-    "sd1": Base("sd1", ("text_encoder",), (_CLIP_L,), Effort(512, 20, 3), Effort(256, 4, 1)),
+    "sd1": Base("sd1", ("text_encoder",), (_CLIP_L,), Effort(512, 20, 3, 4), Effort(256, 4, 1)),
     "sd2": Base(
-        "sd2", ("text_encoder",), (Tokens("tokenizer", "!"),), Effort(768, 20, 3), Effort(256, 4, 1)
+        "sd2",
+        ("text_encoder",),
+        (Tokens("tokenizer", "!"),),
+        Effort(768, 20, 3, 4),
+        Effort(256, 4, 1),
+        stops_at=2,
     ),
     "sdxl": Base(
         "sdxl",
         ("text_encoder", "text_encoder_2"),
         (_CLIP_L, Tokens("tokenizer_2", "!")),
-        Effort(1024, 20, 3),
+        Effort(1024, 20, 3, 4),
         Effort(256, 4, 1),
         guidance=6.0,
         cpu_dtype="bfloat16",
+        stops_at=2,
+    ),
+    "sdxl-refiner": Base(
+        "sdxl-refiner",
+        ("text_encoder",),
+        (Tokens("tokenizer_2", "!"),),
+        Effort(1024, 20, 1, 4),
+        Effort(256, 4, 1),
+        guidance=6.0,
+        cpu_dtype="bfloat16",
+        stops_at=2,
+        slots={"text_encoder": "text_encoder_2"},
     ),
     "sd1-mini": Base(
-        "sd1-mini", ("text_encoder",), (_CLIP_L,), Effort(256, 12, 2), Effort(256, 8, 2)
+        "sd1-mini",
+        ("text_encoder",),
+        (_CLIP_L,),
+        Effort(128, 16, 3, 4),
+        Effort(128, 16, 3, 4),
+        guidance=4.0,
     ),
 }

@@ -12,12 +12,12 @@ import torch
 
 from scanner.smoke import denoising, generation, loading, picture, previews, weights
 from scanner.smoke.bases import Effort
-from scanner.smoke.outcome import Check, Outcome, Picture, Result, skipped
+from scanner.smoke.outcome import Check, Outcome, Picture, Result, failed, skipped
 from scanner.smoke.parts import Pipeline
 from scanner.smoke.picture import Figures, Pixels
 from scanner.smoke.plan import Generate, Mode
 from scanner.smoke.prompts import Prompt
-from scanner.smoke.setting import Setting, image
+from scanner.smoke.setting import Setting, family, image
 
 #: Less than one of the 256 levels that a screen has.
 NO_EFFECT = 1 / 255
@@ -59,7 +59,8 @@ def base(on: Generate, setting: Setting, dtype: torch.dtype, size: int) -> Pipel
     """The base model on its device; a skipped Result where it cannot be used."""
     path = setting.options.base
     assert path is not None
-    pipeline = loading.pipeline(on, weights.load(path), dtype, on.prediction or _USUAL)
+    parts = weights.load(path, on.places)
+    pipeline = loading.pipeline(on, parts, dtype, on.prediction or _USUAL)
     modules = [
         (name, part)
         for name, part in pipeline.components.items()
@@ -79,6 +80,18 @@ def unusable(reason: str) -> Result:
     return skipped("smoke.base_file", f"the base model cannot be used: {reason}")
 
 
+def fault_of_base(shots: Sequence[Shot], dtype: torch.dtype) -> Result | None:
+    """Why the base model's own pictures are nothing to compare with."""
+    worst = next((check for check in picture.judge(_figures(shots, "base"))
+                  if check.outcome is Outcome.FAILED), None)  # fmt: skip
+    if worst is None:
+        return None
+    if dtype == torch.float16 and not finite(shots, "base"):
+        # Like any overflow, it is tried once more in fp32.
+        return failed("smoke.picture_not_finite", worst.message)
+    return unusable(worst.message)
+
+
 def take(
     pipeline: Pipeline, on: Generate, ways: Sequence[Way], effort: Effort, setting: Setting
 ) -> list[Shot]:
@@ -90,6 +103,7 @@ def take(
         done = min(done + 1, total)
         setting.progress(done, total)
 
+    skip = (setting.clip_skip(on, family(on, setting.base_model)) or 0) - on.base.stops_at
     setting.progress(0, total)
     shots: list[Shot] = []
     for way in ways:
@@ -103,6 +117,7 @@ def take(
                     steps=effort.steps,
                     guidance=on.base.guidance,
                     step_done=step_done,
+                    skip=skip,
                 )
                 shots.append(Shot(way, group, pixels))
     return shots

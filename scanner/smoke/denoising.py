@@ -53,23 +53,24 @@ def measure(pipeline: Pipeline, size: int) -> Errors:
         noise = noise.to(clean.device, clean.dtype)
         time = torch.tensor([TIMESTEP], device=clean.device)
         noisy = pipeline.scheduler.add_noise(clean, noise, time)
-        predicted = _forward(pipeline, noisy, time, size).float()
+        found = predicted(pipeline, noisy, time, size)
         velocity = pipeline.scheduler.get_velocity(clean, noise, time).float()
-    if not torch.isfinite(predicted).all():
+    if not torch.isfinite(found).all():
         return Errors(finite=False)
     return Errors(
         finite=True,
-        std=float(predicted.std()),
-        epsilon=_error(predicted, noise.float()),
-        v=_error(predicted, velocity),
+        std=float(found.std()),
+        epsilon=_error(found, noise.float()),
+        v=_error(found, velocity),
     )
 
 
-def _forward(
-    pipeline: Pipeline, noisy: torch.Tensor, time: torch.Tensor, size: int
+def predicted(
+    pipeline: Pipeline, noisy: torch.Tensor, time: torch.Tensor, size: int, prompt: str = ""
 ) -> torch.Tensor:
+    """What the UNet takes the noise, or the velocity, to be."""
     encoded = pipeline.encode_prompt(
-        prompt="",
+        prompt=prompt,
         device=noisy.device,
         num_images_per_prompt=1,
         do_classifier_free_guidance=False,
@@ -78,13 +79,14 @@ def _forward(
     if len(encoded) == 4:  # SDXL: pooled text and the sizes that it was trained with
         sizes = torch.tensor([[size, size, 0, 0, size, size]], device=noisy.device)
         conditions = {"text_embeds": encoded[2], "time_ids": sizes.to(noisy.dtype)}
-    return pipeline.unet(
+    made = pipeline.unet(
         noisy, time, encoder_hidden_states=encoded[0], added_cond_kwargs=conditions
-    ).sample
+    )
+    return made.sample.float()
 
 
-def _error(predicted: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float(((predicted - wanted) ** 2).mean() / wanted.var())
+def _error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float(((found - wanted) ** 2).mean() / wanted.var())
 
 
 def check(errors: Errors, prediction: str) -> Check:

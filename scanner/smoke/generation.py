@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from inspect import signature
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from scanner.smoke.prompts import Prompt
 from scanner.smoke.reference import drawn, mask
 
 SAMPLER = "DDIM"
+#: How much noise a refiner is to remove from the reference picture, as a share of the schedule.
+REFINED = 0.3
 
 
 def picture(
@@ -25,8 +29,10 @@ def picture(
     steps: int,
     guidance: float,
     step_done: Callable[[], None],
+    skip: int = 0,
 ) -> NDArray[np.float32]:
-    """Height × width × 3 from 0 to 1. The same for the same seed on the same machine."""
+    """Height × width × 3 from 0 to 1. The same for the same seed on the same machine. ``skip`` are
+    layers of the text encoder to leave out beyond what the base leaves out anyway."""
 
     def after_step(
         _pipeline: object, _step: int, _time: object, state: dict[str, object]
@@ -40,8 +46,14 @@ def picture(
     if mode is Mode.INPAINT:
         # Full strength: the number of steps stays what it was.
         asked |= {"mask_image": mask(size), "strength": 1.0}
-    if mode is not Mode.PIX2PIX:
+    if mode is Mode.REFINE:
+        # Only this share of the steps is done.
+        asked["strength"] = REFINED
+        steps = math.ceil(steps / REFINED)
+    if mode not in (Mode.PIX2PIX, Mode.REFINE):
         asked |= {"height": size, "width": size}
+    if skip > 0 and "clip_skip" in signature(type(pipeline).__call__).parameters:
+        asked["clip_skip"] = min(skip, _layers(pipeline) - 1)
     with torch.inference_mode():
         made = pipeline(
             prompt=prompt.text,
@@ -55,3 +67,10 @@ def picture(
             **asked,
         )
     return np.asarray(made.images[0], dtype=np.float32)
+
+
+def _layers(pipeline: Pipeline) -> int:
+    """Of the shortest text encoder."""
+    encoders = (pipeline.components.get(name) for name in ("text_encoder", "text_encoder_2"))
+    configs = (getattr(encoder, "config", None) for encoder in encoders)
+    return min(int(config.num_hidden_layers) for config in configs if config is not None)

@@ -13,7 +13,7 @@ import torch
 from diffusers.schedulers import KarrasDiffusionSchedulers
 
 from scanner.errors import EngineError
-from scanner.smoke import loading, roundtrip, showing
+from scanner.smoke import contact, loading, memory, roundtrip, showing
 from scanner.smoke.addons import showing as adding
 from scanner.smoke.options import Options
 from scanner.smoke.outcome import Progress, Result
@@ -42,9 +42,15 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
     """
     started = time.monotonic()
     _prepare(folder)
-    device = _device(options.device)
-    _settle(device)
-    setting = Setting(path, folder, options, device, progress)
+    setting = Setting(path, folder, options, _device(options.device), progress)
+    result = memory.within(setting, lambda attempt: _shown(plan, attempt))
+    drawn = contact.sheet(result.images, folder)
+    images = result.images if drawn is None else (*result.images, drawn)
+    return replace(result, images=images, seconds=time.monotonic() - started)
+
+
+def _shown(plan: Plan, setting: Setting) -> Result:
+    _settle(setting.device)
     match plan:
         case Generate():
             result = showing.show(plan, setting)
@@ -52,12 +58,7 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
             result = roundtrip.show(plan, setting)
         case AddOn():
             result = adding.show(plan, setting)
-    return replace(
-        result,
-        device=device.type,
-        seconds=time.monotonic() - started,
-        peak_memory=_peak_memory(device),
-    )
+    return replace(result, device=setting.device.type, peak_memory=_peak_memory(setting.device))
 
 
 def _prepare(folder: Path) -> None:

@@ -3,18 +3,27 @@ most files that cannot be shown are told so at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeGuard
 
 from scanner.errors import EngineError
 from scanner.identify import identify
+from scanner.identify.anatomy import Anatomy
 from scanner.limits import Limits
 from scanner.reading import read
 from scanner.report import Format, Json
 from scanner.smoke.bases import BASES
+from scanner.smoke.options import CLIP_SKIPS
 from scanner.smoke.outcome import Result, failed, skipped
+from scanner.smoke.places import LAYOUTS, PARTS, Place, places
 from scanner.smoke.plan import ADD_ONS, AddOn, Generate, Mode, Plan, RoundTrip, plan
+from scanner.smoke.prompts import family_of
 from scanner.source import FileSource
+
+#: Where a file says what it is called or was made from.
+_NAMES = ("modelspec.title", "modelspec.tags", "ss_output_name", "ss_sd_model_name")
+_LAYERS = ("modelspec.encoder_layer", "ss_clip_skip")
 
 
 def look(descriptor: int, limits: Limits, base: int | None = None) -> Plan | Result:
@@ -54,8 +63,22 @@ def _planned(descriptor: int, limits: Limits, lent: Generate | None = None) -> P
         )
     if reading.table is None:
         return failed("smoke.unreadable", "the file's header cannot be read")
-    identity = identify(reading.table, format=reading.format, limits=limits)
-    return plan(identity, reading.table, lent)
+    anatomy = Anatomy(reading.table)
+    identity = identify(reading.table, format=reading.format, limits=limits, anatomy=anatomy)
+    found = plan(identity, reading.table, lent, places=places(anatomy.census))
+    return _declared(found, reading.table.metadata) if isinstance(found, Generate) else found
+
+
+def _declared(found: Generate, metadata: Mapping[str, str]) -> Generate:
+    """What the file says of its family, and of the layer that its text encoder was trained on."""
+    family = family_of(found.base_name, map(metadata.get, _NAMES))
+    layers = [metadata.get(key, "") for key in _LAYERS]
+    layer = next((int(text) for text in layers if text.isdecimal() and len(text) < 3), None)
+    return replace(
+        found,
+        family=family.name if family else found.family,
+        clip_skip=layer if layer in CLIP_SKIPS else found.clip_skip,
+    )
 
 
 def written(found: Plan) -> dict[str, Json]:
@@ -71,6 +94,12 @@ def written(found: Plan) -> dict[str, Json]:
                 "mode": found.mode.value,
                 "prediction": found.prediction,
                 "in_channels": found.in_channels,
+                "family": found.family,
+                "clip_skip": found.clip_skip,
+                "places": [
+                    [item.part, item.arch, item.layout, item.prefix, item.lent]
+                    for item in found.places
+                ],
             }
 
 
@@ -91,6 +120,23 @@ def _generate(body: Json) -> Generate:
             "mode": str(mode),
             "prediction": str() | None as prediction,
             "in_channels": int(channels),
+            "family": str() | None as family,
+            "clip_skip": int() | None as clip_skip,
+            "places": list(held),
         } if base in BASES and mode in tuple(Mode):
-            return Generate(base, Mode(mode), prediction, channels)
-    raise EngineError("sandbox.crashed", "the child's plan makes no sense")
+            found = tuple(map(_place, held))
+            return Generate(base, Mode(mode), prediction, channels, found, family, clip_skip)
+    raise _nonsense()
+
+
+def _place(body: Json) -> Place:
+    match body:
+        case [str(part), str(arch), str(layout), str(prefix), bool(lent)] if (
+            part in PARTS and layout in LAYOUTS
+        ):
+            return Place(part, arch, layout, prefix, lent)
+    raise _nonsense()
+
+
+def _nonsense() -> EngineError:
+    return EngineError("sandbox.crashed", "the child's plan makes no sense")

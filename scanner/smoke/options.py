@@ -8,6 +8,8 @@ from pathlib import Path
 from scanner.errors import EngineError
 
 DEVICES = ("auto", "cpu", "cuda")
+#: Layers from the text encoder's end, as WebUI counts them.
+CLIP_SKIPS = range(1, 13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Options:
         _within("steps", self.steps, 1, 150)
         _within("seed", self.seed, 0, 2**63 - 1)
         _within("pictures", self.pictures, 1, 16)
-        _within("clip skip", self.clip_skip, 1, 12)
+        _within("clip skip", self.clip_skip, CLIP_SKIPS[0], CLIP_SKIPS[-1])
         if self.size is not None and self.size % 64:
             raise EngineError("smoke.option", "size must be a multiple of 64", size=self.size)
         if self.device not in DEVICES:

@@ -7,7 +7,7 @@ missing is found here, from the identity, before anything is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scanner.convert.addons import ANY
@@ -15,6 +15,7 @@ from scanner.identify.metadata import suggested_tags, trigger_words
 from scanner.report import Component, Identity, State
 from scanner.smoke.bases import BASES, Base
 from scanner.smoke.outcome import Check, Needs, Outcome, Result, failed, named, skipped
+from scanner.smoke.places import LAYOUTS, PARTS, Place, packed
 from scanner.tensors import TensorTable
 
 
@@ -24,20 +25,31 @@ class Mode(StrEnum):
     TEXT = "text-to-image"
     INPAINT = "inpaint"
     PIX2PIX = "pix2pix"
+    REFINE = "refine"
 
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """A whole model: text in, picture out. ``prediction`` is None where the file cannot tell."""
+    """A whole model: text in, picture out. ``prediction`` is None where the file cannot tell;
+    some of the ``places`` may be the base model's. ``family`` and ``clip_skip`` are what the file
+    says of itself."""
 
     base_name: str
     mode: Mode
     prediction: str | None
     in_channels: int
+    places: tuple[Place, ...] = ()
+    family: str | None = None
+    clip_skip: int | None = None
 
     @property
     def base(self) -> Base:
         return BASES[self.base_name]
+
+    @property
+    def lent(self) -> tuple[str, ...]:
+        """The parts that come from the base model, as a sentence calls them."""
+        return tuple(PARTS[place.part] for place in self.places if place.lent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,9 @@ class AddOn:
 
 Plan = Generate | RoundTrip | AddOn
 
-_CHANNELS: Mapping[Mode, int] = {Mode.TEXT: 4, Mode.INPAINT: 9, Mode.PIX2PIX: 8}
+_CHANNELS: Mapping[Mode, int] = {
+    Mode.TEXT: 4, Mode.INPAINT: 9, Mode.PIX2PIX: 8, Mode.REFINE: 4
+}  # fmt: skip
 #: What can be shown on a base model, and how a sentence calls it.
 ADD_ONS: Mapping[str, str] = {
     "lora": "a LoRA", "embedding": "an embedding", "hypernetwork": "a hypernetwork"
@@ -73,39 +87,26 @@ ADD_ONS: Mapping[str, str] = {
 #: Ways in which a LoRA changes a weight, as the identifier calls them, that we can work out.
 _ALGORITHMS = frozenset({"lora", "locon", "dora", "loha", "lokr", "ia3", "full"})
 _TRIGGERS, _TRIGGER_CHARS = 5, 200
+#: Where an embedding's metadata says what it is called.
+_CALLED = ("trigger_token", "name")
 _OTHERS: Mapping[str, str] = {
     "controlnet": "a ControlNet",
     "ip_adapter": "an IP-Adapter",
     "t2i_adapter": "a T2I-Adapter",
-    "unet": "a UNet",
-    "text_encoder": "a text encoder",
 }
 #: VAEs with four channels have the same shapes for three bases; the first stands for them all.
 _VAES: Mapping[str, tuple[str, ...]] = {
     "vae-4ch": ("sd1", "sd2", "sdxl"), "vae-mini": ("sd1-mini",)
 }  # fmt: skip
-_PARTS: Mapping[str, str] = {
-    "unet": "UNet",
-    "text_encoder": "text encoder",
-    "text_encoder_2": "second text encoder",
-    "vae": "VAE",
-}
-#: The tensor by which diffusers tells each part's layout; without it a part is stored in a way
-#: that it cannot load from a single file.
-_LAYOUT: Mapping[str, tuple[str, ...]] = {
-    "unet": ("model.diffusion_model.input_blocks.0.0.weight",),
-    "vae": ("first_stage_model.encoder.conv_in.weight",),
-    "text_encoder": (
-        "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
-        "cond_stage_model.transformer.embeddings.position_embedding.weight",
-        "cond_stage_model.model.token_embedding.weight",
-        "conditioner.embedders.0.transformer.text_model.embeddings.position_embedding.weight",
-    ),
-    "text_encoder_2": ("conditioner.embedders.1.model.positional_embedding",),
-}
 
 
-def plan(identity: Identity, table: TensorTable, lent: Generate | None = None) -> Plan | Result:
+def plan(
+    identity: Identity,
+    table: TensorTable,
+    lent: Generate | None = None,
+    *,
+    places: tuple[Place, ...] = (),
+) -> Plan | Result:
     """How to show the model; a skipped or failed Result where that is decided already. ``lent`` is
     the base model at hand; without it, ``needs`` of the Result says which would do."""
     if identity.kind == "vae":
@@ -116,12 +117,16 @@ def plan(identity: Identity, table: TensorTable, lent: Generate | None = None) -
         return skipped(
             "smoke.needs_base", f"{_OTHERS[identity.kind]} needs a base model to be shown on"
         )
-    if identity.kind != "checkpoint":
+    if identity.kind == "text_encoder":
+        return _text_encoder(identity, places, lent)
+    if identity.kind not in ("checkpoint", "unet"):
         return skipped("smoke.kind", f"there is no picture to make with {_kind(identity.kind)}")
     base = identity.base or "unknown"
     if base not in BASES:
         return skipped("smoke.base", f"models of base {base} cannot be run here yet")
-    return _checkpoint(identity, base, table)
+    if packed(table):
+        return skipped("smoke.quantised", "quantised weights cannot be run here yet")
+    return _model(identity, base, places, lent)
 
 
 def _kind(kind: str) -> str:
@@ -156,7 +161,9 @@ def _trigger(identity: Identity, table: TensorTable) -> str | None:
     """What the file itself says brings it out; of training captions, the commonest word."""
     if identity.embedding is not None:
         words = [word for word in identity.embedding.tokens if word != ANY][:1]
-        words = words or [table.metadata.get("trigger_token", "")]
+        words = (
+            words or [table.metadata.get(key, "") for key in _CALLED if key in table.metadata][:1]
+        )
     else:
         phrase = {key: table.metadata.get(key, "") for key in ("modelspec.trigger_phrase",)}
         captions = {key: table.metadata.get(key, "") for key in ("ss_tag_frequency",)}
@@ -177,39 +184,91 @@ def _vae(identity: Identity, lent: Generate | None) -> Plan | Result:
     return RoundTrip(bases[0], lent if lent and lent.base_name in bases else None)
 
 
-def _checkpoint(identity: Identity, base_name: str, table: TensorTable) -> Plan | Result:
+def _model(
+    identity: Identity, base_name: str, places: tuple[Place, ...], lent: Generate | None
+) -> Plan | Result:
+    """A whole model, or a UNet with some of what it needs; the base model lends the rest."""
     broken = _incomplete(identity.components)
     if broken:
         return broken
-    parts = ("unet", *BASES[base_name].text_encoders, "vae")
-    absent = [name for name in parts if _state(identity, name) is State.ABSENT]
-    if absent:
-        names = " and no ".join(_PARTS[name] for name in absent)
-        return skipped(
-            "smoke.needs_parts", f"the file holds no {names}; a base model would have to lend it"
-        )
     try:
         mode = Mode(identity.variant or Mode.TEXT)
     except ValueError:
         return skipped("smoke.variant", f"the variant {identity.variant} cannot be run here yet")
-    names_held = {tensor.name for tensor in table}
-    for name in parts:
-        if names_held.isdisjoint(_LAYOUT[name]):
-            return skipped(
-                "smoke.layout", f"the {_PARTS[name]} is stored in a layout that cannot be run yet"
-            )
-    return Generate(base_name, mode, identity.prediction, _CHANNELS[mode])
+    own = {place.part: place for place in places}
+    wanted = ("unet", *BASES[base_name].text_encoders, "vae")
+    odd = [name for name in wanted if name in own and own[name].layout not in LAYOUTS]
+    if odd:
+        return skipped(
+            "smoke.layout", f"the {PARTS[odd[0]]} is stored in a layout that cannot be run yet"
+        )
+    absent = tuple(name for name in wanted if name not in own)
+    if not absent:
+        return _generate(identity, base_name, mode, [own[name] for name in wanted])
+    given = _given(absent, (base_name,), lent)
+    if isinstance(given, Result):
+        return given
+    held = own | {place.part: replace(place, lent=True) for place in given.places
+                  if place.part in absent}  # fmt: skip
+    if "unet" in absent:
+        return replace(given, places=tuple(held[name] for name in wanted))
+    return _generate(identity, base_name, mode, [held[name] for name in wanted])
 
 
-def _state(identity: Identity, name: str) -> State:
-    part = identity.components.get(name)
-    return part.state if part else State.ABSENT
+def _generate(identity: Identity, base_name: str, mode: Mode, places: list[Place]) -> Generate:
+    return Generate(base_name, mode, identity.prediction, _CHANNELS[mode], tuple(places))
+
+
+def _text_encoder(
+    identity: Identity, places: tuple[Place, ...], lent: Generate | None
+) -> Plan | Result:
+    """A text encoder alone: a base model reads its prompts with it instead of its own."""
+    broken = _incomplete(identity.components)
+    if broken:
+        return broken
+    possible = (identity.base,) if identity.base else identity.candidates
+    bases = tuple(name for name in possible if name in BASES)
+    own = next((place for place in places if place.layout in LAYOUTS), None)
+    if not bases or own is None:
+        return skipped("smoke.base", "text encoders of this kind cannot be run here yet")
+    given = _given(("unet", "vae"), bases, lent)
+    if isinstance(given, Result):
+        return given
+    slot = next((place.part for place in given.places if place.arch == own.arch), None)
+    if slot is None:
+        return skipped("smoke.base_file", "the base model has another kind of text encoder")
+    held = tuple(
+        replace(own, part=slot) if place.part == slot else replace(place, lent=True)
+        for place in given.places
+    )
+    return replace(given, places=held)
+
+
+def _given(
+    absent: tuple[str, ...], bases: tuple[str, ...], lent: Generate | None
+) -> Generate | Result:
+    """The base model, where there is one that fits."""
+    needs = Needs(bases[0], absent)
+    if lent is None:
+        names = " and no ".join(PARTS[name] for name in absent)
+        return skipped(
+            "smoke.needs_parts",
+            f"the file holds no {names}; a base model would have to lend it",
+            needs,
+        )
+    if lent.base_name not in bases:
+        return skipped(
+            "smoke.base_file",
+            f"a model of base {lent.base_name} lends nothing to one of base {' or '.join(bases)}",
+            needs,
+        )
+    return lent
 
 
 def _incomplete(components: Mapping[str, Component]) -> Result | None:
     checks = tuple(
         _incomplete_check(name, components[name])
-        for name in _PARTS
+        for name in PARTS
         if name in components and components[name].state is State.PARTIAL
     )
     if not checks:
@@ -227,7 +286,7 @@ def _incomplete_check(name: str, part: Component) -> Check:
     return Check(
         "complete",
         Outcome.FAILED,
-        f"The {_PARTS[name]} is not whole: {'; '.join(words) or 'tensors are missing'}.",
+        f"The {PARTS[name]} is not whole: {'; '.join(words) or 'tensors are missing'}.",
         float(len(lost)),
         0.0,
     )

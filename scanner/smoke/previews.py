@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ _USER_COMMENT = 0x9286
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """How a picture was made."""
+    """How a picture was made; ``lent`` are parts that are not the model's own, and whose."""
 
     prompt: Prompt
     steps: int
@@ -31,17 +32,22 @@ class Making:
     version: str
     width: int
     height: int
+    lent: tuple[tuple[str, str], ...] = ()
+    clip_skip: int | None = None
 
 
 def parameters(making: Making) -> str:
     """The text that WebUI users know: prompt, negative prompt, then the settings in one line."""
+    skipped = {} if making.clip_skip in (None, 1) else {"Clip skip": making.clip_skip}
     settings = {
         "Steps": making.steps,
         "Sampler": making.sampler,
         "CFG scale": f"{making.guidance:g}",
         "Seed": making.prompt.seed,
         "Size": f"{making.width}x{making.height}",
-        "Model": making.model,
+        "Model": _quoted(making.model),
+        **skipped,
+        **{part[:1].upper() + part[1:]: _quoted(model) for part, model in making.lent},
         "Version": making.version,
     }
     lines = [making.prompt.text]
@@ -49,6 +55,11 @@ def parameters(making: Making) -> str:
         lines.append(f"Negative prompt: {making.prompt.negative}")
     lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
     return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """As WebUI writes a value that would not come back as it was."""
+    return json.dumps(text, ensure_ascii=False) if set(text) & set(',:\n"') else text
 
 
 def save(image: Image.Image, folder: Path, stem: str, making: Making) -> tuple[Picture, ...]:

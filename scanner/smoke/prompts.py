@@ -1,10 +1,17 @@
-"""The prompt sheet: the same prompts and seeds for every model of a base, so that pictures in
-the catalogue can be compared. Plain subjects on purpose: they show colour, shape and texture."""
+"""The prompt sheet, read from ``prompts.toml`` beside this file; and families of fine-tuned models,
+which are used to prompts of another style."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+DATA = Path(__file__).with_name("prompts.toml")
+TEXT = "text-to-image"
+SHAPES = "shapes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,41 +21,119 @@ class Prompt:
     negative: str = ""
 
 
-_NEGATIVE = "blurry, low quality"
-_SENTENCES = (
-    Prompt("a lighthouse on a rocky coast at sunset, waves, dramatic clouds", 1001, _NEGATIVE),
-    Prompt("portrait of an old fisherman with a knitted cap, soft window light", 1002, _NEGATIVE),
-    Prompt("a bowl of ripe oranges on a blue wooden table, still life", 1003, _NEGATIVE),
-)
-_SHAPES = (
-    Prompt("a red circle", 1001),
-    Prompt("a blue square", 1002),
-    Prompt("a green triangle", 1003),
-)
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Fine-tuned models that share a style of prompts; ``clip_skip`` as WebUI counts."""
 
-SHEET: Mapping[str, tuple[Prompt, ...]] = {
-    "sd1": _SENTENCES,
-    "sd2": _SENTENCES,
-    "sdxl": _SENTENCES,
-    "sd1-mini": _SHAPES,
-}
+    name: str
+    bases: tuple[str, ...]
+    words: tuple[str, ...]
+    sheet: str
+    before: str
+    clip_skip: int | None
+
+
+class _Line(TypedDict):
+    seed: int
+    text: str
+
+
+class _Description(TypedDict):
+    right: str
+    wrong: str
+
+
+class _Sheet(TypedDict):
+    negative: str
+    prompts: list[_Line]
+
+
+def _sheets(written: Mapping[str, _Sheet]) -> dict[str, tuple[Prompt, ...]]:
+    return {
+        name: tuple(
+            Prompt(line["text"], line["seed"], body["negative"]) for line in body["prompts"]
+        )
+        for name, body in written.items()
+    }
+
+
+def _families(rows: Iterable[Mapping[str, Any]]) -> dict[str, Family]:
+    return {
+        row["name"]: Family(
+            row["name"], tuple(row["bases"]), tuple(row["words"]), row["sheet"],
+            row.get("before", ""), row.get("clip_skip"),
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def _descriptions(
+    bases: Mapping[str, Mapping[str, str]], written: Mapping[str, _Description]
+) -> dict[str, tuple[str, str]]:
+    """Shapes are described to those who are asked for shapes, the scene to all others."""
+    return {
+        base: (described["right"], described["wrong"])
+        for base, sheets in bases.items()
+        for described in [written[SHAPES if SHAPES in sheets.values() else "scene"]]
+    }
+
+
+_DATA = tomllib.loads(DATA.read_text(encoding="utf-8"))
+SHEETS: Mapping[str, tuple[Prompt, ...]] = _sheets(_DATA["sheets"])
+#: Base → what a model starts from → sheet.
+BASES: Mapping[str, Mapping[str, str]] = _DATA["bases"]
+FAMILIES: Mapping[str, Family] = _families(_DATA["families"])
+#: Base → what its reference picture shows, and something else.
+DESCRIPTIONS: Mapping[str, tuple[str, str]] = _descriptions(BASES, _DATA["descriptions"])
+
+
+def family_of(base: str, names: Iterable[str | None]) -> Family | None:
+    """The family that a model's names give away: the first one of the table."""
+    said = [name.lower() for name in names if name]
+    return next(
+        (
+            family
+            for family in FAMILIES.values()
+            if base in family.bases and any(word in name for word in family.words for name in said)
+        ),
+        None,
+    )
 
 
 def sheet(
-    base: str, count: int, *, own: tuple[str, ...] = (), seed: int | None = None
+    base: str,
+    count: int,
+    *,
+    own: tuple[str, ...] = (),
+    seed: int | None = None,
+    mode: str = TEXT,
+    family: Family | None = None,
+    trigger: str | None = None,
 ) -> tuple[Prompt, ...]:
-    """``count`` prompts of the base's sheet, or all of ``own``. With ``seed``, picture i is drawn
-    from ``seed + i``."""
-    standard = SHEET[base]
-    prompts = (
-        tuple(
-            Prompt(text, standard[index % len(standard)].seed, standard[0].negative)
-            for index, text in enumerate(own)
-        )
-        or standard[:count]
+    """``count`` prompts of the base's sheet, or all of ``own``, which are taken as they are but for
+    the ``trigger`` words; an empty one among them stands for the sheet. With ``seed``, picture i is
+    drawn from ``seed + i``."""
+    standard = _standard(base, mode, family)
+    asked = tuple(
+        Prompt(text, standard[index % len(standard)].seed, standard[0].negative)
+        for index, text in enumerate(filter(None, own))
     )
+    # An empty one stands for the sheet: own prompts then come after it.
+    prompts = (standard[:count] if "" in own or not asked else ()) + asked
+    if trigger:
+        prompts = tuple(replace(prompt, text=_with(trigger, prompt.text)) for prompt in prompts)
     if seed is None:
         return prompts
-    return tuple(
-        Prompt(prompt.text, seed + index, prompt.negative) for index, prompt in enumerate(prompts)
-    )
+    return tuple(replace(prompt, seed=seed + index) for index, prompt in enumerate(prompts))
+
+
+def _standard(base: str, mode: str, family: Family | None) -> tuple[Prompt, ...]:
+    if family is None or mode != TEXT:
+        return SHEETS[BASES[base][mode]]
+    prompts = SHEETS[family.sheet]
+    return tuple(replace(prompt, text=family.before + prompt.text) for prompt in prompts)
+
+
+def _with(trigger: str, text: str) -> str:
+    """Trigger words go first, where they count most; once."""
+    return text if trigger.lower() in text.lower() else f"{trigger}, {text}"

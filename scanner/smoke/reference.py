@@ -39,6 +39,23 @@ def drawn(size: int) -> Image.Image:
     return image
 
 
+def shape(size: int) -> Image.Image:
+    """A red circle on a light ground, for models that know shapes and nothing else."""
+    ramp = np.linspace(0.0, 1.0, size, dtype=np.float32)[:, None, None]
+    ground = np.full((size, size, 3), 190, dtype=np.float32) + 40 * ramp
+    disc = np.asarray((214, 38, 36), dtype=np.float32) * (1.1 - 0.2 * ramp)
+    large = Image.new("L", (size * 3, size * 3), 0)
+    ImageDraw.Draw(large).ellipse([size * 3 * 0.22] * 2 + [size * 3 * 0.78] * 2, fill=255)
+    small = large.resize((size, size), Image.Resampling.BOX)
+    inside = np.asarray(small, dtype=np.float32)[..., None] / 255
+    return Image.fromarray((ground * (1 - inside) + disc * inside).round().astype(np.uint8))
+
+
+def described(base_name: str, size: int) -> Image.Image:
+    """The picture that the base's descriptions speak of."""
+    return shape(size) if base_name == "sd1-mini" else drawn(size)
+
+
 def mask(size: int) -> Image.Image:
     """White in the middle: the part that inpainting is to fill."""
     image = Image.new("L", (size, size), 0)

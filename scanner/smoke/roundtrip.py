@@ -100,8 +100,9 @@ def _compared(on: Generate, state: weights.State, setting: Setting, dtype: torch
         Way("model", None, wordings, _exchanged(pipeline, cast(Vae, own))),
     )
     shots = beside.take(pipeline, on, ways, effort, setting)
-    if not beside.finite(shots, "base"):
-        return beside.unusable("its own pictures hold values that are not finite")
+    fault = beside.fault_of_base(shots, dtype)
+    if fault:
+        return fault
     judged = beside.judge(shots)
     images = beside.save(shots, on, effort, setting)
     if not beside.finite(shots, "model"):

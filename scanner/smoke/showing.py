@@ -6,16 +6,28 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 
-from scanner.smoke import denoising, generation, loading, picture, previews, prompts, weights
+from scanner.smoke import (
+    denoising,
+    generation,
+    loading,
+    picture,
+    previews,
+    prompts,
+    understanding,
+    weights,
+)
 from scanner.smoke.bases import Base, Effort
 from scanner.smoke.outcome import Check, Outcome, Picture, Result, failed, verdict
 from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import Generate, Mode
-from scanner.smoke.setting import Setting, image
+from scanner.smoke.setting import Setting, family, image
 
 #: What a file that says nothing is taken to predict; SD2 is measured instead.
 _USUAL = "epsilon"
+#: A picture's sides are multiples of it.
+_LEAST = 64
 _OVERFLOWS = ("smoke.not_finite", "smoke.picture_not_finite")
 
 
@@ -32,6 +44,8 @@ def in_precision(base: Base, setting: Setting, attempt: Callable[[torch.dtype], 
     if result.code not in _OVERFLOWS:
         return result
     again = attempt(torch.float32)
+    if again.verdict is Outcome.SKIPPED:
+        return again
     note = Check(
         "fp16",
         Outcome.WARNED,
@@ -43,50 +57,82 @@ def in_precision(base: Base, setting: Setting, attempt: Callable[[torch.dtype], 
 
 def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
     effort = effort_of(plan.base, setting)
-    state = weights.load(setting.path)
-    finite = weights.finite_check(state)
+    own = [place for place in plan.places if not place.lent]
+    parts = weights.load(setting.path, own)
+    finite = weights.finite_check(weights.named_in_file(parts, own))
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
-    pipeline = loading.pipeline(plan, state, dtype, plan.prediction or _USUAL)
+    if setting.options.base is not None:
+        lent = [place for place in plan.places if place.lent]
+        parts |= weights.load(setting.options.base, lent)
+    try:
+        pipeline = loading.pipeline(plan, parts, dtype, plan.prediction or _USUAL)
+    except (ValueError, KeyError, SingleFileComponentError) as error:
+        # diffusers' words for a tensor of another shape than it expects.
+        return failed("smoke.load", f"The model cannot be loaded: {error}"[:500], (finite,))
     # The file's mapped pages are given back before the generation starts.
-    del state
+    del parts
     modules = [
         (name, part)
         for name, part in pipeline.components.items()
         if isinstance(part, torch.nn.Module)
     ]
     loaded = weights.unloaded_check(modules)
-    checks = [finite, loaded]
+    checks = [finite, loaded, *completed(plan, setting)]
     if loaded.outcome is Outcome.FAILED:
         return failed("smoke.incomplete", loaded.message, tuple(checks))
     pipeline.to(setting.device)
     if plan.mode is Mode.TEXT:
-        checks += _denoising(plan, pipeline, effort.size)
+        checks += _denoising(plan, pipeline, effort)
         if checks[-1].outcome is Outcome.FAILED:
             return failed("smoke.not_finite", checks[-1].message, tuple(checks))
     return _pictures(plan, pipeline, effort, setting, tuple(checks))
+
+
+def completed(plan: Generate, setting: Setting) -> list[Check]:
+    """What the model did not bring, and whose it is."""
+    if not plan.lent:
+        return []
+    parts = " and the ".join(plan.lent)
+    return [
+        Check(
+            "completed",
+            Outcome.PASSED,
+            f"The model brings no {' and no '.join(plan.lent)}: the {parts} of "
+            f"{setting.base_model} made the pictures.",
+            float(len(plan.lent)),
+        )
+    ]
 
 
 def effort_of(base: Base, setting: Setting) -> Effort:
     """What was asked for; where nothing was, what the base's table says for this device."""
     usual = base.gpu if setting.on_gpu else base.cpu
     options = setting.options
+    size = options.size or usual.size
     return Effort(
-        options.size or usual.size, options.steps or usual.steps, options.pictures or usual.pictures
+        max(_LEAST, size // setting.shrink // _LEAST * _LEAST),
+        options.steps or usual.steps,
+        options.pictures or usual.pictures,
+        usual.probes,
     )
 
 
-def _denoising(plan: Generate, pipeline: Pipeline, size: int) -> list[Check]:
-    """Whether the UNet works. Where an SD2 file does not say what it predicts, the better fit
-    goes into the scheduler."""
-    errors = denoising.measure(pipeline, size)
-    if plan.prediction is not None or plan.base_name != "sd2" or not errors.finite:
-        return [denoising.check(errors, plan.prediction or _USUAL)]
-    pipeline.scheduler = loading.scheduler(plan.base, errors.prediction)
-    return [
-        denoising.prediction_check(errors),
-        denoising.check(errors, errors.prediction),
-    ]
+def _denoising(plan: Generate, pipeline: Pipeline, effort: Effort) -> list[Check]:
+    """Whether the UNet works, and listens. Where an SD2 file does not say what it predicts, the
+    better fit goes into the scheduler."""
+    errors = denoising.measure(pipeline, effort.size)
+    prediction = plan.prediction or _USUAL
+    checks = []
+    if plan.prediction is None and plan.base_name == "sd2" and errors.finite:
+        prediction = errors.prediction
+        pipeline.scheduler = loading.scheduler(plan.base, prediction)
+        checks.append(denoising.prediction_check(errors))
+    works = denoising.check(errors, prediction)
+    if works.outcome is Outcome.PASSED:
+        size, probes = effort.size, effort.probes
+        checks.append(understanding.check(pipeline, plan.base_name, prediction, size, probes))
+    return [*checks, works]
 
 
 def _pictures(
@@ -97,7 +143,17 @@ def _pictures(
     checks: tuple[Check, ...],
 ) -> Result:
     options = setting.options
-    sheet = prompts.sheet(plan.base_name, effort.pictures, own=options.prompts, seed=options.seed)
+    style = family(plan, setting.name)
+    clip_skip = setting.clip_skip(plan, style)
+    sheet = prompts.sheet(
+        plan.base_name,
+        effort.pictures,
+        own=options.prompts,
+        seed=options.seed,
+        mode=plan.mode,
+        family=style,
+        trigger=options.trigger,
+    )
     done, total = 0, effort.steps * len(sheet)
 
     def step_done() -> None:
@@ -117,6 +173,7 @@ def _pictures(
             steps=effort.steps,
             guidance=plan.base.guidance,
             step_done=step_done,
+            skip=(clip_skip or 0) - plan.base.stops_at,
         )
         seen.append(picture.measure(made))
         if seen[-1].finite:
@@ -127,7 +184,10 @@ def _pictures(
                 guidance=plan.base.guidance,
                 sampler=generation.SAMPLER,
             )
-            images += previews.save(image(made), setting.folder, f"preview-{index}", making)
+            lent = tuple((part, setting.base_model) for part in plan.lent)
+            making = replace(making, lent=lent, clip_skip=clip_skip)
+            saved = previews.save(image(made), setting.folder, f"preview-{index}", making)
+            images += [replace(item, group=index) for item in saved]
     judged = picture.judge(seen)
     checks = (*checks, *judged)
     if not all(figures.finite for figures in seen):

@@ -8,32 +8,62 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from scanner.identify.architectures.table import ARCHITECTURES
 from scanner.smoke.outcome import Check, Outcome, named
+from scanner.smoke.places import Place
 
 State = dict[str, torch.Tensor]
 
-#: Beside a checkpoint's parts lie an EMA copy and buffers, which a generation never touches.
-_USED = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "conditioner.")
-#: NovelAI's spelling of the same encoder.
-_SHORT_CLIP, _CLIP = "cond_stage_model.transformer.", "cond_stage_model.transformer.text_model."
+#: A part's name → its tensors, by their names below its prefix.
+Parts = dict[str, State]
+
+#: In a text encoder's layout of transformers, what lies beside the encoder itself.
+_WRAPPER, _PROJECTION = "text_model.", "text_projection.weight"
 
 
-def load(path: Path) -> State:
-    """Every tensor that a generation uses, mapped from the file; CLIP's names made uniform."""
+def load(path: Path, places: Iterable[Place]) -> Parts:
+    """Every tensor that a generation uses, mapped from the file."""
     with safetensors.safe_open(path, framework="pt") as handle:
-        names = [name for name in handle.keys() if name.startswith(_USED)]  # noqa: SIM118
-        return {_uniform(name): handle.get_tensor(name) for name in names}
+        names = tuple(handle.keys())
+        return {
+            place.part: {
+                local: handle.get_tensor(name) for name, local in _below(place, names).items()
+            }
+            for place in places
+        }
+
+
+def _below(place: Place, names: Iterable[str]) -> dict[str, str]:
+    """Full name → local name of what a part is made of."""
+    if place.layout == "flat-unet":
+        flat = {name.replace(".", ""): name for name in _ldm_names(place.arch)}
+        local = {name: flat.get(name.removeprefix(place.prefix)) for name in names}
+        return {name: known for name, known in local.items() if known is not None}
+    prefix = place.prefix
+    found = {name: name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    if place.layout == "clip" and prefix.endswith(_WRAPPER):
+        projection = prefix.removesuffix(_WRAPPER) + _PROJECTION
+        found |= {name: _PROJECTION for name in names if name == projection}
+    return found
+
+
+def _ldm_names(arch: str) -> Iterable[str]:
+    row = next(row for row in ARCHITECTURES if (row.name, row.layout) == (arch, "ldm-unet"))
+    return row.build().shapes
+
+
+def named_in_file(parts: Parts, places: Iterable[Place]) -> State:
+    """The tensors of all parts by names that a person can look for in the file."""
+    return {
+        place.prefix + name: tensor
+        for place in places
+        for name, tensor in parts[place.part].items()
+    }
 
 
 def load_all(path: Path) -> State:
     """Every tensor of a file that holds one part only."""
     return dict(safetensors.torch.load_file(path))
-
-
-def _uniform(name: str) -> str:
-    if name.startswith(_SHORT_CLIP) and not name.startswith(_CLIP):
-        return _CLIP + name.removeprefix(_SHORT_CLIP)
-    return name
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -25,7 +25,7 @@ from scanner.smoke.outcome import Check, Outcome, Result, failed, skipped, verdi
 from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import AddOn
 from scanner.smoke.prompts import Prompt
-from scanner.smoke.setting import Setting
+from scanner.smoke.setting import Setting, family
 from scanner.smoke.weights import State
 
 #: Half strength tells a subtle add-on from one that was trained too long.
@@ -59,11 +59,13 @@ def _attempt(plan: AddOn, setting: Setting, dtype: torch.dtype) -> Result:
         return useless
     options = setting.options
     sheet = prompts.sheet(
-        plan.on.base_name, effort.pictures, own=options.prompts, seed=options.seed
-    )
+        plan.on.base_name, effort.pictures, own=options.prompts, seed=options.seed,
+        family=family(plan.on, setting.base_model),
+    )  # fmt: skip
     shots = beside.take(pipeline, plan.on, _ways(addon, words, sheet), effort, setting)
-    if not beside.finite(shots, "base"):
-        return beside.unusable("its own pictures hold values that are not finite")
+    fault = beside.fault_of_base(shots, dtype)
+    if fault:
+        return fault
     judged = beside.judge(shots)
     images = beside.save(shots, plan.on, effort, setting)
     if not beside.finite(shots, "model"):

@@ -3,6 +3,7 @@ that could hang."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 Json = dict[str, Any]
-QUICK = smoke.Options(size=128, steps=2, pictures=1, device="cpu")
+QUICK = smoke.Options(size=64, steps=2, pictures=1, device="cpu")
 
 
 def show(path: Path, out: Path, options: smoke.Options = QUICK) -> Json:
@@ -31,6 +32,11 @@ def damaged(folder: Path, change: Values, *, without: tuple[str, ...] = ()) -> P
         folder / "damaged.safetensors",
         {name: tensor for name, tensor in tensors.items() if name not in without},
     )
+
+
+def previews(result: Json) -> list[Json]:
+    """Every picture but the contact sheet."""
+    return [item for item in result["images"] if item["size"] != "sheet"]
 
 
 def check(result: Json, name: str) -> Json:
@@ -77,7 +83,7 @@ def test_random_weights_do_not_pass_for_trained_ones(shown: Json) -> None:
 
 
 def test_previews_come_in_three_sizes(shown: Json, out: Path) -> None:
-    assert [(item["size"], item["width"]) for item in shown["images"]] == [
+    assert [(item["size"], item["width"]) for item in previews(shown)] == [
         ("full", 256), ("medium", 256), ("small", 192),
     ] * 2  # fmt: skip
     for item in shown["images"]:
@@ -86,13 +92,23 @@ def test_previews_come_in_three_sizes(shown: Json, out: Path) -> None:
             assert image.size == (item["width"], item["height"])
 
 
+def test_a_contact_sheet_shows_all_pictures(shown: Json, out: Path) -> None:
+    sheet = shown["images"][-1]
+    assert (sheet["file"], sheet["size"]) == ("contact-sheet.webp", "sheet")
+    with Image.open(out / sheet["file"]) as image:
+        assert image.format == "WEBP"
+        assert image.size == (sheet["width"], sheet["height"])
+        # Two pictures of 256 pixels side by side, with room around them.
+        assert 2 * 256 < image.width < 3 * 256
+
+
 def test_only_previews_are_left_behind(shown: Json, out: Path) -> None:
     assert {path.name for path in out.iterdir()} == {item["file"] for item in shown["images"]}
 
 
 def test_each_picture_has_its_own_prompt_and_seed(shown: Json) -> None:
-    made = {(item["prompt"], item["seed"]) for item in shown["images"]}
-    assert made == {("a red circle", 1001), ("a blue square", 1002)}
+    made = {(item["prompt"], item["seed"], item["group"]) for item in previews(shown)}
+    assert made == {("a red circle", 1001, 1), ("a blue square", 1002, 2)}
     assert "Model: a name" in shown["images"][0]["parameters"]
 
 
@@ -129,7 +145,7 @@ def test_another_seed_gives_another_picture(mini: Path, tmp_path: Path) -> None:
 def test_own_prompts_replace_the_sheet(mini: Path, tmp_path: Path) -> None:
     options = smoke.Options(size=64, steps=1, prompts=("mine", "yours"), device="cpu")
     result = show(mini, tmp_path, options)
-    assert [item["prompt"] for item in result["images"][::3]] == ["mine", "yours"]
+    assert [item["prompt"] for item in previews(result)[::3]] == ["mine", "yours"]
 
 
 def test_half_precision_files_are_shown(tmp_path: Path) -> None:
@@ -187,7 +203,7 @@ def test_a_vae_that_draws_nothing_fails_as_blank(tmp_path: Path) -> None:
     result = show(damaged(tmp_path, {name: np.zeros_like(values()[name])}), tmp_path / "out")
     assert result["verdict"] == "failed"
     assert check(result, "blank")["outcome"] == "failed"
-    assert len(result["images"]) == 3
+    assert len(previews(result)) == 3
 
 
 def test_overflowing_activations_fail(tmp_path: Path) -> None:
@@ -213,7 +229,7 @@ def test_models_that_start_from_a_picture_are_given_one(tmp_path: Path, channels
     wider = np.random.default_rng(3).normal(0, 0.1, (32, channels, 3, 3)).astype(np.float32)
     result = show(damaged(tmp_path, {name: wider}), tmp_path / "out")
     assert result["verdict"] in ("passed", "warned"), result.get("reason")
-    assert len(result["images"]) == 3
+    assert len(previews(result)) == 3
 
 
 def test_a_vae_alone_is_shown_by_a_round_trip(tmp_path: Path) -> None:
@@ -222,11 +238,11 @@ def test_a_vae_alone_is_shown_by_a_round_trip(tmp_path: Path) -> None:
     # Random weights do not give the picture back.
     assert check(result, "psnr")["outcome"] == "warned"
     assert check(result, "psnr")["value"] < 19
-    roles = [(item["role"], item["size"]) for item in result["images"]]
+    roles = [(item["role"], item["size"]) for item in previews(result)]
     assert roles == [
         (role, size) for role in ("reference", "model") for size in ("full", "medium", "small")
     ]
-    assert {item["group"] for item in result["images"]} == {1}
+    assert {item["group"] for item in previews(result)} == {1}
 
 
 def test_a_lora_is_skipped_with_the_reason(tmp_path: Path) -> None:
@@ -245,13 +261,91 @@ def test_a_lora_is_skipped_with_the_reason(tmp_path: Path) -> None:
     assert result["reason"] == "a LoRA needs a base model to be shown on"
 
 
-def test_a_file_without_a_vae_is_skipped(tmp_path: Path) -> None:
-    layouts = {key: prefix for key, prefix in MINI.items() if key[0] != "vae-mini"}
-    path = write(tmp_path / "no-vae.safetensors", values(layouts))
-    result = show(path, tmp_path / "out")
+#: The same parts as ``MINI``, as diffusers names them.
+DIFFUSERS = {
+    ("sd1-mini", "diffusers-unet"): "unet.",
+    ("vae-mini", "diffusers-vae"): "vae.",
+    ("clip-mini", "clip"): "text_encoder.text_model.",
+}
+OLD_VAE = {("vae-mini", "diffusers-old-vae"): "vae."}
+
+
+def without(part: str) -> Values:
+    """The whole model's tensors but those of one part."""
+    prefix = next(prefix for key, prefix in MINI.items() if key[0] == part)
+    return {name: item for name, item in values().items() if not name.startswith(prefix)}
+
+
+def test_a_file_without_a_vae_is_skipped_and_says_what_it_needs(tmp_path: Path) -> None:
+    result = show(write(tmp_path / "no-vae.safetensors", without("vae-mini")), tmp_path / "out")
     assert result["verdict"] == "skipped"
     assert result["code"] == "smoke.needs_parts"
     assert "VAE" in result["reason"]
+    assert result["needs"] == {"base": "sd1-mini", "parts": ["vae"]}
+
+
+@pytest.mark.parametrize(
+    ("part", "word"), [("vae-mini", "VAE"), ("clip-mini", "text encoder"), ("sd1-mini", "UNet")]
+)
+def test_a_base_model_lends_the_missing_part(
+    mini: Path, tmp_path: Path, part: str, word: str
+) -> None:
+    path = write(tmp_path / "part.safetensors", without(part))
+    lending = replace(QUICK, base=mini, base_model="The base, itself")
+    result = show(path, tmp_path / "out", lending)
+    assert result["verdict"] == "warned", result.get("reason")
+    told = check(result, "completed")
+    assert (told["outcome"], told["value"]) == ("passed", 1.0)
+    assert f"no {word}: the {word} of The base, itself" in told["message"]
+    key = word[0].upper() + word[1:]
+    assert f'{key}: "The base, itself"' in result["images"][0]["parameters"]
+    # It is the very part that was taken away: the picture is the whole model's.
+    whole = show(mini, tmp_path / "whole")
+    assert check(result, "unet")["value"] == check(whole, "unet")["value"]
+    pictures = [(tmp_path / name / "preview-1-full.webp") for name in ("out", "whole")]
+    assert same_pixels(*pictures)
+
+
+def same_pixels(one: Path, other: Path) -> bool:
+    with Image.open(one) as first, Image.open(other) as second:
+        return bool((np.asarray(first) == np.asarray(second)).all())
+
+
+def test_a_base_model_that_is_not_whole_lends_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "part.safetensors", without("vae-mini"))
+    base = write(tmp_path / "base.safetensors", without("clip-mini"))
+    result = show(path, tmp_path / "out", replace(QUICK, base=base))
+    assert (result["verdict"], result["code"]) == ("skipped", "smoke.base_file")
+    assert result["needs"] == {"base": "sd1-mini", "parts": ["vae"]}
+
+
+@pytest.mark.parametrize("vae", ["diffusers-vae", "diffusers-old-vae"])
+def test_a_whole_file_in_the_layout_of_diffusers_is_shown(tmp_path: Path, vae: str) -> None:
+    layouts = {("vae-mini", vae) if key[0] == "vae-mini" else key: prefix
+               for key, prefix in DIFFUSERS.items()}  # fmt: skip
+    result = show(write(tmp_path / "diffusers.safetensors", values(layouts)), tmp_path / "out")
+    assert result["verdict"] == "warned", result.get("reason")
+    assert check(result, "loaded")["outcome"] == "passed"
+    assert len(previews(result)) == 3
+
+
+@pytest.mark.parametrize("layout", ["diffusers-unet", "ldm-unet", "flat-unet"])
+def test_a_unet_alone_is_shown_with_the_parts_of_a_base_model(
+    mini: Path, tmp_path: Path, layout: str
+) -> None:
+    prefix = "model_ema.diffusion_model" if layout == "flat-unet" else ""
+    path = write(tmp_path / "unet.safetensors", values({("sd1-mini", layout): prefix}))
+    result = show(path, tmp_path / "out", replace(QUICK, base=mini))
+    assert result["verdict"] == "warned", result.get("reason")
+    assert check(result, "completed")["value"] == 2.0
+    assert "VAE: mini" in result["images"][0]["parameters"]
+
+
+def test_a_text_encoder_alone_reads_for_a_base_model(mini: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.safetensors", values({("clip-mini", "clip"): "text_model."}))
+    result = show(path, tmp_path / "out", replace(QUICK, base=mini))
+    assert result["verdict"] == "warned", result.get("reason")
+    assert check(result, "completed")["value"] == 2.0
 
 
 def test_anything_but_safetensors_is_skipped(tmp_path: Path) -> None:
