@@ -31,8 +31,8 @@ from typing import Any
 import psutil
 import requests
 
-from scanner.samples import Maker, shapes_of
 from scanner.writer import Tree, write_torch_zip
+from tests.bench.values import Maker, shapes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 1_800

@@ -49,7 +49,7 @@ class Files(NamedTuple):
 
 
 def _shapes(*parts: tuple[str, str, str]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    from scanner.samples import shapes_of
+    from tests.bench.values import shapes_of
 
     for prefix, name, layout in parts:
         for key, shape in shapes_of(name, layout).items():

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from scanner.samples import shapes_of
+from tests.bench.values import shapes_of
 
 _PARTS = (
     ("model.diffusion_model.", "sd1", "ldm-unet"),

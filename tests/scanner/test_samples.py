@@ -13,6 +13,8 @@ from scanner import reading, safety, samples
 from scanner.identify import identify
 from scanner.limits import DEFAULT
 from scanner.report import Identity, State, Verdict
+from scanner.smoke import miniature
+from scanner.smoke.miniature.__main__ import main as alone
 from scanner.source import FileSource
 
 
@@ -61,7 +63,7 @@ def test_the_checkpoint_is_whole_and_the_bloated_one_holds_its_ema(folder: Path)
 
 
 def test_torch_loads_every_benign_sample_and_every_value_is_finite(folder: Path) -> None:
-    for name in samples.PICKLES:
+    for name in miniature.PICKLES:
         tree = torch.load(folder / name, weights_only=True)
         assert tree
     loaded = load_file(folder / "mini.safetensors")
@@ -76,7 +78,7 @@ def test_the_hostile_sample_is_malicious_and_has_left_no_marker(folder: Path) ->
     assert not Path(samples.MARKER).exists()
 
 
-def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_are_written_every_time(folder: Path, tmp_path: Path) -> None:
     def digests(where: Path) -> dict[str, str]:
         return {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in where.iterdir()
@@ -84,9 +86,30 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> Non
 
     assert samples.main([str(tmp_path)]) == 0
     assert digests(tmp_path) == digests(folder)
-    samples.make(tmp_path, seed=1)
-    other = digests(tmp_path)
-    assert other["mini.ckpt"] != digests(folder)["mini.ckpt"]
+
+
+def test_the_miniature_alone_is_written_without_the_hostile_sample(tmp_path: Path) -> None:
+    assert alone([str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mini.ckpt", "mini.safetensors", "mini-ema.ckpt", "mini-lora.safetensors",
+        "mini-embedding.pt", "mini-hypernetwork.pt", "mini.vae.pt",
+    }  # fmt: skip
+
+
+def test_the_last_weights_lie_close_to_their_average_but_are_not_the_same(folder: Path) -> None:
+    state = torch.load(folder / "mini-ema.ckpt", weights_only=True)["state_dict"]
+    name = "model.diffusion_model.out.2.weight"
+    last, average = state[name], state["model_ema." + name[len("model.") :].replace(".", "")]
+    assert not torch.equal(last, average)
+    assert (last - average).abs().max() < average.abs().max()
+
+
+def test_words_that_were_never_trained_have_vectors_all_the_same(folder: Path) -> None:
+    state = load_file(folder / "mini.safetensors")
+    table = state["cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"]
+    assert table.shape == (49408, 32)
+    assert len({tuple(row) for row in table[:500].tolist()}) == 500
+    assert float(table.float().std()) < 0.1
 
 
 def test_a_folder_that_cannot_be_made_is_a_failure(

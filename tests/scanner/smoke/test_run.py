@@ -108,7 +108,10 @@ def test_only_previews_are_left_behind(shown: Json, out: Path) -> None:
 
 def test_each_picture_has_its_own_prompt_and_seed(shown: Json) -> None:
     made = {(item["prompt"], item["seed"], item["group"]) for item in previews(shown)}
-    assert made == {("a red circle", 1001, 1), ("a blue square", 1002, 2)}
+    assert made == {
+        ("a red circle", 1001, 1),
+        ("a blue square on a light background", 1002, 2),
+    }
     assert "Model: a name" in shown["images"][0]["parameters"]
 
 
