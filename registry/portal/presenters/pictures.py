@@ -15,6 +15,8 @@ from registry.portal.presenters.words import Badge
 from registry.states import Kind, RunState, Stage
 
 _TO_COME = frozenset({Stage.RECEIVED, Stage.INSPECTED, Stage.CONVERTED})
+#: What gets the parts that it lacks from a base, and is not shown on it.
+_BORROW = frozenset({Kind.CHECKPOINT, Kind.UNET, Kind.TEXT_ENCODER})
 _LIVE = (RunState.WAITING, RunState.RUNNING)
 #: How a check's value and limit are said; other checks say all in their sentence.
 _FIGURES: Mapping[str, str] = {
@@ -137,7 +139,7 @@ def view(version: Version, user: Visitor) -> SmokeView | None:
         passed=tuple(check for check in checks if check.badge.tone == "good"),
         facts=_facts(data, pictures),
         base=_seen(test, user),
-        lent=version.kind == Kind.CHECKPOINT,
+        lent=version.kind in _BORROW,
         sheet=test if test and test.sheet_id else None,
         redrawing=_redrawing(redraw),
         redraw_problem=_problem(redraw) if reviewer else "",
