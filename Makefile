@@ -67,6 +67,7 @@ bench: $(DONE)/dev compiled
 	$(BIN)/python -m tests.bench.side_by_side
 	$(BIN)/python -m tests.bench.identity
 	$(BIN)/python -m tests.bench.convert
+	$(BIN)/python -m tests.bench.smoke warm sd1
 	$(BIN)/python -m tests.bench.full_size
 
 format: $(DONE)/dev

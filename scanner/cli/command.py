@@ -186,6 +186,10 @@ def _smoke(parser: argparse.ArgumentParser) -> None:
         "--serve", action="store_true",
         help="stay, and take jobs as JSON lines on standard input: see docs/smoke.md",
     )  # fmt: skip
+    parser.add_argument(
+        "--self-test", action="store_true",
+        help="show the miniature that comes with the scanner, and judge it",
+    )  # fmt: skip
     parser.add_argument("--size", type=_positive, metavar="PIXELS", help="of a picture's sides")
     parser.add_argument("--steps", type=_positive, metavar="N", help="sampling steps")
     parser.add_argument("--seed", type=int, metavar="N", help="of the first picture")

@@ -25,7 +25,7 @@ from scanner.smoke.outcome import Outcome, Progress, Result, failed, to_json
 from scanner.smoke.plan import Plan
 from scanner.smoke.warm import has_gpu, warm
 
-__all__ = ["LIMITS", "Options", "command", "run", "shown"]
+__all__ = ["LIMITS", "Options", "Progress", "command", "run", "shown"]
 
 STEP = "smoke"
 #: A full SDXL on a CPU maps its file and two copies of some parts; time counts every thread.

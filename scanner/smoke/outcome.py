@@ -33,6 +33,9 @@ class Check:
     value: float | None = None
     threshold: float | None = None
 
+    def json(self) -> dict[str, Json]:
+        return {**asdict(self), "outcome": self.outcome.value}
+
 
 class Needs(NamedTuple):
     """What a base model would have to bring for this one to be shown: its base, and the parts that
@@ -107,7 +110,7 @@ def to_json(result: Result) -> dict[str, Json]:
     """As in the contract of ``python -m scanner smoke --json``; what is not known is left out."""
     body: dict[str, Json] = {
         "verdict": result.verdict.value,
-        "checks": [{**asdict(check), "outcome": check.outcome.value} for check in result.checks],
+        "checks": [check.json() for check in result.checks],
         "images": [asdict(picture) for picture in result.images],
         "device": result.device,
         "seconds": round(result.seconds, 2),

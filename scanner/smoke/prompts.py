@@ -110,16 +110,16 @@ def sheet(
     family: Family | None = None,
     trigger: str | None = None,
 ) -> tuple[Prompt, ...]:
-    """``count`` prompts of the base's sheet, or all of ``own``, which are taken as they are but for
-    the ``trigger`` words; an empty one among them stands for the sheet. With ``seed``, picture i is
-    drawn from ``seed + i``."""
+    """``count`` prompts of the base's sheet, or ``own``, which are taken as they are but for the
+    ``trigger`` words; an empty one stands for the sheet's. With ``seed``, picture i is drawn from
+    ``seed + i``."""
     standard = _standard(base, mode, family)
-    asked = tuple(
-        Prompt(text, standard[index % len(standard)].seed, standard[0].negative)
-        for index, text in enumerate(filter(None, own))
-    )
-    # An empty one stands for the sheet: own prompts then come after it.
-    prompts = (standard[:count] if "" in own or not asked else ()) + asked
+    prompts: tuple[Prompt, ...] = ()
+    for index, text in enumerate(text for text in own if text.strip()):
+        like = standard[index % len(standard)]
+        prompts += (replace(like, text=text),)
+    if len(prompts) < len(own) or not own:
+        prompts = (*standard[:count], *prompts)
     if trigger:
         prompts = tuple(replace(prompt, text=_with(trigger, prompt.text)) for prompt in prompts)
     if seed is None:

@@ -81,6 +81,11 @@ def test_an_empty_prompt_stands_for_the_sheet() -> None:
     assert sheet("sd1", 1, own=("",)) == sheet("sd1", 1)
 
 
+def test_an_empty_prompt_stands_for_those_of_the_sheet() -> None:
+    texts = [prompt.text for prompt in sheet("sd1-mini", 2, own=("", "mine"))]
+    assert texts == ["a red circle", "a blue square", "mine"]
+
+
 def test_trigger_words_join_every_prompt_once() -> None:
     texts = [prompt.text for prompt in sheet("sd1", 1, own=("a cat", "a Tok dog"), trigger="tok")]
     assert texts == ["tok, a cat", "a Tok dog"]
