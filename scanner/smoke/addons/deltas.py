@@ -114,7 +114,8 @@ def _kronecker(tensors: Tensors, original: torch.Tensor) -> torch.Tensor:
     right = tensors["k2"] if "k2" in tensors else _whole(tensors, "k2")
     out, into, *kernel = original.shape
     right = right.reshape(out // left.shape[0], into // left.shape[1], *kernel)
-    return torch.kron(left.reshape(*left.shape[:2], *(1 for _ in kernel)), right)
+    # Kronecker's product wants plain strides, which a Tucker product has not.
+    return torch.kron(left.reshape(*left.shape[:2], *(1 for _ in kernel)), right.contiguous())
 
 
 def _whole(tensors: Tensors, side: str) -> torch.Tensor:

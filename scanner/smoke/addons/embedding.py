@@ -7,7 +7,6 @@ ComfyUI; vectors scaled themselves would hardly differ after the encoder's first
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +14,7 @@ import torch
 from transformers import CLIPTokenizer, PreTrainedModel
 
 from scanner.smoke.addons.attached import Fit
+from scanner.smoke.addons.wording import called
 from scanner.smoke.parts import Pipeline
 
 #: Whom tensors of these names are for; any other name is told by its width.
@@ -86,7 +86,7 @@ class Embedding:
 
     def words(self, prompt: str) -> str:
         tokens = " ".join(self._tokens)
-        return re.sub(re.escape(self._word), lambda _: tokens, prompt, flags=re.IGNORECASE)
+        return called(self._word).sub(lambda _: tokens, prompt)
 
 
 class _Weighing:

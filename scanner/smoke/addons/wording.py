@@ -3,6 +3,7 @@ users would write it down."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from scanner.smoke.options import Options
@@ -39,7 +40,13 @@ class Words:
             return replace(prompt, text=f"{prompt.text} {tag}")
         if strength == 1.0:
             return prompt
-        return replace(prompt, text=prompt.text.replace(self.word, f"({self.word}:{strength:g})"))
+        weighed = called(self.word).sub(lambda found: f"({found[0]}:{strength:g})", prompt.text)
+        return replace(prompt, text=weighed)
+
+
+def called(word: str) -> re.Pattern[str]:
+    """A word where it stands for itself: "ir" is not called up by "circle"."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
 
 
 def of(plan: AddOn, options: Options, stem: str) -> Words:

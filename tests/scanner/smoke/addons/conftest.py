@@ -11,7 +11,7 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if pyfuncitem.path.name == "test_run.py":
+    if pyfuncitem.path.name == "test_showing.py":
         return None  # These start jails themselves.
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     reader, writer = os.pipe()

@@ -44,14 +44,18 @@ def saved(nets: dict[tuple[int, int], nn.Sequential]) -> dict[str, Any]:
 def read(unet: Any) -> dict[str, Any]:
     """What each projection of keys and values was given last."""
     seen: dict[str, Any] = {}
-    for name, module in unet.named_modules():
-        if name.endswith((".to_k", ".to_v")):
-            module.register_forward_hook(
-                lambda _, given, __, name=name: seen.__setitem__(name, given[0])
-            )
+    hooks = [
+        module.register_forward_hook(
+            lambda _, given, __, name=name: seen.__setitem__(name, given[0])
+        )
+        for name, module in unet.named_modules()
+        if name.endswith((".to_k", ".to_v"))
+    ]
     torch.manual_seed(5)
     with torch.inference_mode():
         unet(torch.randn(1, 4, 16, 16), 10, encoder_hidden_states=torch.randn(1, 7, 32))
+    for hook in hooks:
+        hook.remove()
     return seen
 
 
