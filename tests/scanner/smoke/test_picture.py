@@ -43,6 +43,15 @@ def test_a_washed_out_picture_is_warned_of() -> None:
     assert outcomes(0.5 + pixels(drawn(128)) * 0.2)["contrast"] is Outcome.WARNED
 
 
+def test_colours_of_one_brightness_are_not_washed_out() -> None:
+    halves = np.full((128, 128, 3), 0.5, np.float32)
+    halves[:64] += (0.2, -0.2, 0.04)
+    halves[64:] += (-0.2, 0.2, -0.04)
+    found = outcomes(halves)
+    assert found["contrast"] is Outcome.PASSED
+    assert found["blank"] is Outcome.FAILED
+
+
 def test_two_tones_are_few() -> None:
     halves = np.zeros((64, 64, 3), np.float32)
     halves[:32] = (1.0, 0.5, 0.0)
