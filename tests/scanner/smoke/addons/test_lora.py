@@ -15,7 +15,8 @@ from tests.scanner.smoke.addons.pipelines import Weights
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from safetensors.torch import load_file, safe_open, save_file  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from scanner.smoke.addons.lora import Lora  # noqa: E402
 from scanner.smoke.addons.names import ldm  # noqa: E402

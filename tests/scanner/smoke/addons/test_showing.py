@@ -18,7 +18,7 @@ pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 Json = dict[str, Any]
-QUICK = {"size": 64, "steps": 2, "pictures": 1, "device": "cpu"}
+QUICK: Json = {"size": 64, "steps": 2, "pictures": 1, "device": "cpu"}
 BLOCK = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
@@ -49,8 +49,10 @@ def adapter(scale: float = 0.3) -> Values:
     return state
 
 
-def saved(path: Path, tensors: Values, metadata: Mapping[str, str] | None = None) -> Path:
-    safetensors.numpy.save_file(tensors, path, metadata=dict(metadata or {}))
+def saved(
+    path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+) -> Path:
+    safetensors.numpy.save_file(dict(tensors), path, metadata=dict(metadata or {}))
     return path
 
 
@@ -118,7 +120,7 @@ def test_without_it_the_picture_is_the_base_models_own(
     files = (tmp_path / "own" / full(dict(own))[0]["file"],
              tmp_path / "beside" / full(beside)[0]["file"])  # fmt: skip
     pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 def test_without_a_base_it_is_skipped_and_says_which_it_needs(lora: Path, tmp_path: Path) -> None:
