@@ -13,7 +13,6 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from scanner import convert
@@ -155,6 +154,10 @@ def files(folder: Path) -> dict[str, Path]:
         write_torch_zip(made[name], build())
     # Our own converter: the sample is what an upload of the .ckpt would become.
     convert.to_file(made["mini.ckpt"], made["mini.safetensors"], Options(precision=Precision.FP16))
-    lora = safetensors.numpy.save(part("lora"), metadata=LORA_FACTS)
-    made["mini-lora.safetensors"].write_bytes(lora)
+    # The safetensors library would shuffle the metadata.
+    pickled = folder / "mini-lora.pt"
+    pickled.unlink(missing_ok=True)
+    write_torch_zip(pickled, _named("", part("lora")))
+    convert.to_file(pickled, made["mini-lora.safetensors"], Options(metadata=LORA_FACTS))
+    pickled.unlink()
     return made

@@ -22,7 +22,7 @@ Values = dict[str, NDArray[np.generic]]
 
 def part(name: str) -> Values:
     """The tensors of one part, by the names of its own layout."""
-    return dict(safetensors.numpy.load_file(WEIGHTS / f"{name}.safetensors"))
+    return dict(sorted(safetensors.numpy.load_file(WEIGHTS / f"{name}.safetensors").items()))
 
 
 def text_encoder() -> Values:
