@@ -45,7 +45,7 @@ def base_of(descriptor: int, limits: Limits) -> Generate | Result:
     found = _planned(descriptor, limits)
     if isinstance(found, Generate) and found.mode is Mode.TEXT:
         return found
-    if isinstance(found, Result):
+    if isinstance(found, Result) and found.code != "smoke.needs_base":
         return skipped("smoke.base_file", f"the base model cannot be used: {found.reason}")
     what = f"a model for {found.mode}" if isinstance(found, Generate) else "no whole model"
     return skipped("smoke.base_file", f"the base model cannot be used: it is {what}")
