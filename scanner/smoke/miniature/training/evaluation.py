@@ -70,7 +70,10 @@ def _shares(right: Counter[str], names: Mapping[str, object] | tuple[str, ...], 
 
 def _round_trips() -> Iterator[str]:
     model = built()
-    model.load_state_dict(restored(part("vae"), "vae-mini", "diffusers-vae"))
+    values = restored(part("vae"), "vae-mini", "diffusers-vae")
+    # Its attention is 1×1 convolutions in files, and matrices in diffusers.
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    model.load_state_dict({name: value.reshape(shapes[name]) for name, value in values.items()})
     random = np.random.default_rng((0, 9))
     kinds: Mapping[str, list[Pixels]] = {
         "shapes": [picture(subject(random), random, 128) for _ in range(SHOWN)],

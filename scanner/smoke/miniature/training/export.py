@@ -10,6 +10,7 @@ import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 
+from scanner.identify.architectures.blueprint import Shape
 from scanner.identify.architectures.table import ARCHITECTURES
 from scanner.smoke.miniature.parts import PLACES, ROWS, TABLE, WEIGHTS, Values, packed
 
@@ -19,24 +20,25 @@ Trained = Mapping[str, torch.Tensor]
 def renamed(trained: Trained, name: str, layout: str) -> dict[str, NDArray[np.float32]]:
     """Under the names, and in the shapes, of a single file: both blueprints come from one walk,
     so their names correspond in order."""
-    here, there = (
-        next(row.build().shapes for row in ARCHITECTURES if (row.name, row.layout) == (name, kind))
-        for kind in (layout, layout.replace("diffusers", "ldm"))
-    )
+    here, there = _blueprints(name, layout)
     return {
         original: trained[own].detach().numpy().reshape(there[original])
         for own, original in zip(here, there, strict=True)
     }
 
 
+def _blueprints(name: str, layout: str) -> tuple[Mapping[str, Shape], Mapping[str, Shape]]:
+    """Names and shapes in diffusers' layout, and in the original one."""
+    layouts = (layout, layout.replace("diffusers", "ldm"))
+    rows = {row.layout: row.build().shapes for row in ARCHITECTURES if row.name == name}
+    return rows[layouts[0]], rows[layouts[1]]
+
+
 def restored(values: Values, name: str, layout: str) -> dict[str, torch.Tensor]:
     """The other way round."""
-    here, there = (
-        next(row.build().shapes for row in ARCHITECTURES if (row.name, row.layout) == (name, kind))
-        for kind in (layout, layout.replace("diffusers", "ldm"))
-    )
+    here, there = _blueprints(name, layout)
     return {
-        own: torch.from_numpy(values[original].astype(np.float32)).reshape(here[own])
+        own: torch.from_numpy(values[original].astype(np.float32))
         for own, original in zip(here, there, strict=True)
     }
 
