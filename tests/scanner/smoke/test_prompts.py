@@ -83,7 +83,7 @@ def test_an_empty_prompt_stands_for_the_sheet() -> None:
 
 def test_an_empty_prompt_stands_for_those_of_the_sheet() -> None:
     texts = [prompt.text for prompt in sheet("sd1-mini", 2, own=("", "mine"))]
-    assert texts == ["a red circle", "a blue square", "mine"]
+    assert texts == ["a red circle", "a blue square on a light background", "mine"]
 
 
 def test_trigger_words_join_every_prompt_once() -> None:
