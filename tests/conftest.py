@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +12,11 @@ from django.conf import settings
 
 from tests import services
 from tests.sites import Site, Start
+
+# Tests compute with torch in this process and fork jailed children from it, which compute as well:
+# OpenMP's threads do not survive a fork, and a child would wait for them forever. One thread is
+# none. (The product's parents never compute; its children say how many threads they want.)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _running(service: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
