@@ -15,7 +15,8 @@ from tests.sites import Site, Start
 
 # Tests compute with torch in this process and fork jailed children from it, which compute as well:
 # OpenMP's threads do not survive a fork, and a child would wait for them forever. One thread is
-# none. (The product's parents never compute; its children say how many threads they want.)
+# none, and as many tests as there are cores run beside each other anyway. (The product's parents
+# never compute.)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 

@@ -25,6 +25,9 @@ _MOST_THREADS = 16
 #: The jail clears the environment; which GPUs are ours was said before.
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _GPUS = os.environ.get(_VISIBLE)
+#: Whoever runs several of us at a time says how many threads each may have: threads that wait for
+#: each other on a busy core are far slower than one.
+_THREADS = os.environ.get("OMP_NUM_THREADS", "")
 
 
 def prepare() -> None:
@@ -83,11 +86,17 @@ def _settle(device: torch.device) -> None:
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True, warn_only=True)
     if device.type == "cpu":
-        torch.set_num_threads(min(len(os.sched_getaffinity(0)), _MOST_THREADS))
+        torch.set_num_threads(threads(_THREADS))
         return
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
+
+
+def threads(asked: str) -> int:
+    """As many as there are cores to run on, or fewer where the environment asks for that."""
+    most = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    return min(int(asked), most) if asked.isdecimal() and int(asked) else most
 
 
 def _peak_memory(device: torch.device) -> int:

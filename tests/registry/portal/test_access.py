@@ -16,12 +16,13 @@ from tests.registry.portal.conftest import signed_in
 pytestmark = pytest.mark.django_db
 
 OPEN_TO_ALL = {"sign-in", "sign-out"}
-FOR_REVIEWERS = {"review", "evidence", "policy", "retry-policy"}
+FOR_REVIEWERS = {"review", "evidence", "policy", "retry-policy", "bases", "unset-base"}
 FOR_ADMINS = {"people", "add-person", "change-role", "change-active", "reset-password"}
 POSTED = {
     "delete-model", "delete-version", "add-files", "remove-file", "act", "evidence", "profile",
     "password", "add-token", "revoke-token", "add-person", "change-role", "change-active",
     "reset-password", "notice", "read-notices", "retry-policy", "remove-variant",
+    "unset-base",
 }  # fmt: skip
 NAMES = [pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern)]
 _SAMPLES = {
@@ -65,7 +66,7 @@ def test_reviewers_do_not_manage_people(reviewer: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["catalogue", "upload", "review", "account", "people", "notices", "policy"]
+    "name", ["catalogue", "upload", "review", "account", "people", "notices", "policy", "bases"]
 )
 def test_an_admin_opens_every_page(admin: Client, name: str) -> None:
     assert ask(admin, name) == 200
