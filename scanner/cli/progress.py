@@ -45,7 +45,9 @@ class Progress:
             body: dict[str, object] = {"step": step, "done": done, "total": total}
             if self._files > 1:
                 body["name"] = name
-            print(json.dumps({"progress": body}), file=sys.stderr, flush=True)
+            # In one write: lines of several processes do not run into each other.
+            sys.stderr.write(json.dumps({"progress": body}) + "\n")
+            sys.stderr.flush()
         else:
             self._draw(name, step, done, total)
 
