@@ -98,9 +98,9 @@ def take(
     """Every picture, one way after the other: changing a model takes longer than a prompt."""
     done, total = 0, effort.steps * sum(len(way.wordings) for way in ways)
 
-    def step_done() -> None:
+    def steps_done(count: int) -> None:
         nonlocal done
-        done = min(done + 1, total)
+        done = min(done + count, total)
         setting.progress(done, total)
 
     skip = (setting.clip_skip(on, family(on, setting.base_model)) or 0) - on.base.stops_at
@@ -108,18 +108,16 @@ def take(
     shots: list[Shot] = []
     for way in ways:
         with way.change:
-            for group, wording in enumerate(way.wordings, 1):
-                pixels = generation.picture(
-                    pipeline,
-                    Mode.TEXT,
-                    wording.asked,
-                    size=effort.size,
-                    steps=effort.steps,
-                    guidance=on.base.guidance,
-                    step_done=step_done,
-                    skip=skip,
-                )
-                shots.append(Shot(way, group, pixels))
+            pictures = generation.pictures(
+                pipeline,
+                Mode.TEXT,
+                [wording.asked for wording in way.wordings],
+                effort,
+                guidance=on.base.guidance,
+                steps_done=steps_done,
+                skip=skip,
+            )
+            shots += [Shot(way, group, pixels) for group, pixels in enumerate(pictures, 1)]
     return shots
 
 

@@ -7,6 +7,7 @@ predicts noise (epsilon) from one that predicts velocity (v), which SD2 files do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,18 +67,22 @@ def measure(pipeline: Pipeline, size: int) -> Errors:
 
 
 def predicted(
-    pipeline: Pipeline, noisy: torch.Tensor, time: torch.Tensor, size: int, prompt: str = ""
+    pipeline: Pipeline,
+    noisy: torch.Tensor,
+    time: torch.Tensor,
+    size: int,
+    prompts: Sequence[str] = ("",),
 ) -> torch.Tensor:
-    """What the UNet takes the noise, or the velocity, to be."""
+    """What the UNet takes the noise, or the velocity, to be; ``noisy`` holds one a prompt."""
     encoded = pipeline.encode_prompt(
-        prompt=prompt,
+        prompt=list(prompts),
         device=noisy.device,
         num_images_per_prompt=1,
         do_classifier_free_guidance=False,
     )
     conditions: dict[str, object] = {}
     if len(encoded) == 4:  # SDXL: pooled text and the sizes that it was trained with
-        sizes = torch.tensor([[size, size, 0, 0, size, size]], device=noisy.device)
+        sizes = torch.tensor([[size, size, 0, 0, size, size]] * len(prompts), device=noisy.device)
         conditions = {"text_embeds": encoded[2], "time_ids": sizes.to(noisy.dtype)}
     made = pipeline.unet(
         noisy, time, encoder_hidden_states=encoded[0], added_cond_kwargs=conditions

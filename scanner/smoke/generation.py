@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scanner.smoke.bases import Effort
 from scanner.smoke.parts import Pipeline
 from scanner.smoke.plan import Mode
 from scanner.smoke.prompts import Prompt
@@ -20,24 +21,41 @@ SAMPLER = "DDIM"
 REFINED = 0.3
 
 
-def picture(
+def pictures(
     pipeline: Pipeline,
     mode: Mode,
-    prompt: Prompt,
+    prompts: Sequence[Prompt],
+    effort: Effort,
     *,
-    size: int,
-    steps: int,
     guidance: float,
-    step_done: Callable[[], None],
+    steps_done: Callable[[int], None],
     skip: int = 0,
-) -> NDArray[np.float32]:
-    """Height × width × 3 from 0 to 1. The same for the same seed on the same machine. ``skip`` are
-    layers of the text encoder to leave out beyond what the base leaves out anyway."""
+) -> Iterator[NDArray[np.float32]]:
+    """One a prompt: height × width × 3 from 0 to 1. The same for the same prompts and seeds on the
+    same machine. ``skip`` are layers of the text encoder to leave out beyond what the base leaves
+    out anyway."""
+    # What starts from a picture is drawn one by one: not every pipeline takes one for many prompts.
+    together = effort.together if mode is Mode.TEXT else 1
+    for start in range(0, len(prompts), together):
+        batch = prompts[start : start + together]
+        yield from _drawn(pipeline, mode, batch, effort, guidance, steps_done, skip)
+
+
+def _drawn(
+    pipeline: Pipeline,
+    mode: Mode,
+    prompts: Sequence[Prompt],
+    effort: Effort,
+    guidance: float,
+    steps_done: Callable[[int], None],
+    skip: int,
+) -> list[NDArray[np.float32]]:
+    size, steps = effort.size, effort.steps
 
     def after_step(
         _pipeline: object, _step: int, _time: object, state: dict[str, object]
     ) -> dict[str, object]:
-        step_done()
+        steps_done(len(prompts))
         return state
 
     asked: dict[str, object] = {}
@@ -56,17 +74,17 @@ def picture(
         asked["clip_skip"] = min(skip, _layers(pipeline) - 1)
     with torch.inference_mode():
         made = pipeline(
-            prompt=prompt.text,
-            negative_prompt=prompt.negative,
+            prompt=[prompt.text for prompt in prompts],
+            negative_prompt=[prompt.negative for prompt in prompts],
             num_inference_steps=steps,
             guidance_scale=guidance,
             # Drawn on the CPU, the noise is the same for every device.
-            generator=torch.Generator("cpu").manual_seed(prompt.seed),
+            generator=[torch.Generator("cpu").manual_seed(prompt.seed) for prompt in prompts],
             output_type="np",
             callback_on_step_end=after_step,
             **asked,
         )
-    return np.asarray(made.images[0], dtype=np.float32)
+    return [np.asarray(image, dtype=np.float32) for image in made.images]
 
 
 def _layers(pipeline: Pipeline) -> int:

@@ -15,6 +15,7 @@ from diffusers.schedulers import KarrasDiffusionSchedulers
 from scanner.errors import EngineError
 from scanner.smoke import contact, loading, memory, roundtrip, showing
 from scanner.smoke.addons import showing as adding
+from scanner.smoke.bases import Base
 from scanner.smoke.options import Options
 from scanner.smoke.outcome import Progress, Result
 from scanner.smoke.plan import AddOn, Generate, Plan, RoundTrip
@@ -53,7 +54,7 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
 
 
 def _shown(plan: Plan, setting: Setting) -> Result:
-    _settle(setting.device)
+    _settle(setting.device, plan.base if isinstance(plan, Generate | RoundTrip) else plan.on.base)
     match plan:
         case Generate():
             result = showing.show(plan, setting)
@@ -81,12 +82,13 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _settle(device: torch.device) -> None:
+def _settle(device: torch.device, base: Base) -> None:
     """The same seed shall give the same picture."""
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True, warn_only=True)
     if device.type == "cpu":
-        torch.set_num_threads(threads(_THREADS))
+        most = threads(_THREADS)
+        torch.set_num_threads(min(most, base.cpu.threads or most))
         return
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

@@ -71,7 +71,7 @@ class Pipeline(Protocol):
     def encode_prompt(
         self,
         *,
-        prompt: str,
+        prompt: str | list[str],
         device: torch.device,
         num_images_per_prompt: int,
         do_classifier_free_guidance: bool,

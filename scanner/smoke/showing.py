@@ -110,11 +110,11 @@ def effort_of(base: Base, setting: Setting) -> Effort:
     usual = base.gpu if setting.on_gpu else base.cpu
     options = setting.options
     size = options.size or usual.size
-    return Effort(
-        max(_LEAST, size // setting.shrink // _LEAST * _LEAST),
-        options.steps or usual.steps,
-        options.pictures or usual.pictures,
-        usual.probes,
+    return replace(
+        usual,
+        size=max(_LEAST, size // setting.shrink // _LEAST * _LEAST),
+        steps=options.steps or usual.steps,
+        pictures=options.pictures or usual.pictures,
     )
 
 
@@ -156,25 +156,24 @@ def _pictures(
     )
     done, total = 0, effort.steps * len(sheet)
 
-    def step_done() -> None:
+    def steps_done(count: int) -> None:
         nonlocal done
-        done = min(done + 1, total)
+        done = min(done + count, total)
         setting.progress(done, total)
 
     setting.progress(0, total)
     images: list[Picture] = []
     seen: list[picture.Figures] = []
-    for index, prompt in enumerate(sheet, 1):
-        made = generation.picture(
-            pipeline,
-            plan.mode,
-            prompt,
-            size=effort.size,
-            steps=effort.steps,
-            guidance=plan.base.guidance,
-            step_done=step_done,
-            skip=(clip_skip or 0) - plan.base.stops_at,
-        )
+    drawn = generation.pictures(
+        pipeline,
+        plan.mode,
+        sheet,
+        effort,
+        guidance=plan.base.guidance,
+        steps_done=steps_done,
+        skip=(clip_skip or 0) - plan.base.stops_at,
+    )
+    for index, (prompt, made) in enumerate(zip(sheet, drawn, strict=True), 1):
         seen.append(picture.measure(made))
         if seen[-1].finite:
             making = setting.making(
