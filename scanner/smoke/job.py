@@ -13,11 +13,11 @@ import torch
 from diffusers.schedulers import KarrasDiffusionSchedulers
 
 from scanner.errors import EngineError
-from scanner.smoke import contact, loading, memory, roundtrip, showing
+from scanner.smoke import beside, contact, loading, memory, roundtrip, showing, weights
 from scanner.smoke.addons import showing as adding
 from scanner.smoke.bases import Base
 from scanner.smoke.options import Options
-from scanner.smoke.outcome import Progress, Result
+from scanner.smoke.outcome import Progress, Result, failed
 from scanner.smoke.plan import AddOn, Generate, Plan, RoundTrip
 from scanner.smoke.setting import Setting
 
@@ -47,7 +47,14 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
     started = time.monotonic()
     _prepare(folder)
     setting = Setting(path, folder, options, _device(options.device), progress)
-    result = memory.within(setting, lambda attempt: _shown(plan, attempt))
+    try:
+        result = memory.within(setting, lambda attempt: _shown(plan, attempt))
+    except weights.Refused as refused:
+        result = (
+            failed("smoke.unreadable", str(refused))
+            if refused.path == path
+            else beside.unusable(str(refused))
+        )
     drawn = contact.sheet(result.images, folder)
     images = result.images if drawn is None else (*result.images, drawn)
     return replace(result, images=images, seconds=time.monotonic() - started)

@@ -65,16 +65,18 @@ def prepare() -> None:
 
 
 def pipeline(plan: Generate, parts: Parts, dtype: torch.dtype, prediction: str) -> Pipeline:
-    """The whole model on the CPU in ``dtype``. A missing tensor stays on the meta device."""
+    """The whole model on the CPU in ``dtype``. A missing tensor stays on the meta device. Takes
+    what it uses out of ``parts``: the mapped pages of one are given back before the next is read.
+    """
     base = plan.base
     held: dict[str, object] = {
-        "unet": unet(base, parts["unet"], dtype, plan.in_channels),
-        "vae": vae(base, parts["vae"], dtype),
+        "unet": unet(base, parts.pop("unet"), dtype, plan.in_channels),
+        "vae": vae(base, parts.pop("vae"), dtype),
         "scheduler": scheduler(base, prediction),
     }
     for part in base.text_encoders:
         slot = base.slot(part)
-        held[slot] = _text_encoder(base, slot, parts[part], dtype)
+        held[slot] = _text_encoder(base, slot, parts.pop(part), dtype)
     for tokens in base.tokenizers:
         held[tokens.part] = _tokenizer(tokens.pad)
     built = cast(Pipeline, _PIPELINES[plan.mode, base.is_xl](**held, **_extras(plan)))

@@ -70,8 +70,6 @@ def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
     except (ValueError, KeyError, SingleFileComponentError) as error:
         # diffusers' words for a tensor of another shape than it expects.
         return failed("smoke.load", f"The model cannot be loaded: {error}"[:500], (finite,))
-    # The file's mapped pages are given back before the generation starts.
-    del parts
     modules = [
         (name, part)
         for name, part in pipeline.components.items()

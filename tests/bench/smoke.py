@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,15 +81,19 @@ def make(path: Path, layouts: tuple[Layout, ...]) -> None:
     header: dict[str, object] = {}
     end = 0
     for name, shape in tensors:
-        start, end = end, end + 2 * int(np.prod(shape))
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [start, end]}
+        dtype, width = ("I64", 8) if name.endswith("position_ids") else ("F16", 2)
+        start, end = end, end + width * prod(shape)
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name, shape in tensors:
-            values = b"".join(maker.weight(name, shape).chunks())
-            file.write(np.frombuffer(values, "<f4").astype("<f2").tobytes())
+            array = maker.weight(name, shape)
+            values = b"".join(array.chunks())
+            if array.dtype == "F32":
+                values = np.frombuffer(values, "<f4").astype("<f2").tobytes()
+            file.write(values)
 
 
 def full(name: str, folder: Path) -> str:
@@ -106,6 +111,8 @@ def full(name: str, folder: Path) -> str:
     finally:
         path.unlink()
     result = json.loads(out.read_text())
+    if done.status > 1:
+        raise SystemExit(f"{name}: {result}")
     reason = f" ({result['reason']})" if "reason" in result else ""
     return (
         f"| {name} | {size / 1e9:.2f} GB | {result['verdict']}{reason} | {done.seconds:.0f} s "

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 
-import safetensors
 import torch
 
 from scanner.smoke import beside, prompts, showing, weights
@@ -44,7 +43,7 @@ def _attempt(plan: AddOn, setting: Setting, dtype: torch.dtype) -> Result:
     finite = weights.finite_check(state)
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
-    with safetensors.safe_open(setting.path, framework="pt") as file:
+    with weights.opened(setting.path) as file:
         metadata: dict[str, str] = file.metadata() or {}
     if plan.kind == "hypernetwork" and (odd := hypernetwork.unknown_activation(metadata)):
         return skipped("smoke.algorithm", f"the activation {odd[:40]!r} cannot be run here yet")

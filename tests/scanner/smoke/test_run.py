@@ -382,3 +382,23 @@ def test_a_gpu_that_is_not_there_is_our_failure(
         pytest.skip("this machine has a GPU")
     with pytest.raises(EngineError, match=r"smoke\.no_gpu"):
         show(mini, tmp_path, smoke.Options(device="cuda"))
+
+
+def test_a_file_that_safetensors_itself_refuses_fails_and_says_so(
+    mini: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "longer.safetensors"
+    path.write_bytes(mini.read_bytes() + bytes(8))
+    result = show(path, tmp_path / "out")
+    assert (result["verdict"], result["code"]) == ("failed", "smoke.unreadable")
+    assert "safetensors library refuses" in str(result["reason"])
+
+
+def test_a_base_model_that_safetensors_itself_refuses_lends_nothing(
+    mini: Path, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "part.safetensors", without("vae-mini"))
+    base = tmp_path / "longer.safetensors"
+    base.write_bytes(mini.read_bytes() + bytes(8))
+    result = show(path, tmp_path / "out", replace(QUICK, base=base))
+    assert (result["verdict"], result["code"]) == ("skipped", "smoke.base_file")
