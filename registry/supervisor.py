@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO, Any
 
@@ -38,7 +38,7 @@ class Program:
     ``patience`` is how many seconds it waits for the site's first answer before it is started, so
     that it does not compete with it for the processor. One that runs ``once`` is over when it ends
     with status 0, and is tried ``tries`` times. ``orphaned_by`` is what it gets when the
-    supervisor itself is killed.
+    supervisor itself is killed. ``environ`` is added to that of all programs.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Program:
     once: bool = False
     tries: int = 3
     orphaned_by: signal.Signals = signal.SIGKILL
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 class Child:
@@ -66,7 +67,7 @@ class Child:
         """Start the process; where its output comes from."""
         self.process = subprocess.Popen(
             self.program.command,
-            env=environ,
+            env={**environ, **self.program.environ},
             bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -13,12 +13,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import structlog
+from celery import Task
 from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
 from registry.models.runs import Leased
 from registry.states import RunState
+
+log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 #: How long a failed attempt waits before the next, times the number of attempts so far.
@@ -106,6 +110,16 @@ def take(table: type[Row], pk: int, *, worker: str) -> Row | None:
         return None
     run.refresh_from_db()
     return run
+
+
+def ring(row: Leased, task: Task[Any, Any], *, queue: str) -> None:
+    """Tell the workers. A broker that is down loses nothing: the sweeper rings again."""
+    type(row)._default_manager.filter(pk=row.pk).update(rung_at=timezone.now())
+    try:
+        task.apply_async((row.pk,), queue=queue)
+    except Exception as error:
+        # Whatever the transport raises: the row is there, and is rung for again.
+        log.warning("broker.unreachable", task=task.name, row=row.pk, error=str(error))
 
 
 def worker_name() -> str:

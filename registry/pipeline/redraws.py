@@ -129,12 +129,7 @@ def ring_after_commit(row: Redraw) -> None:
 def _ring(row: Redraw) -> None:
     from registry.pipeline import tasks
 
-    Redraw.objects.filter(pk=row.pk).update(rung_at=timezone.now())
-    try:
-        tasks.redraw.apply_async((row.pk,), queue=Step.SMOKE)
-    except Exception as error:
-        # Whatever the transport raises: the row is there, and is rung for again.
-        log.warning("broker.unreachable", redraw=row.pk, error=str(error))
+    leases.ring(row, tasks.redraw, queue=Step.SMOKE)
 
 
 def work(pk: int, *, worker: str) -> None:

@@ -198,12 +198,7 @@ def uploads_wait() -> bool:
 def _ring(run: Reinspection) -> None:
     from registry.pipeline import tasks
 
-    Reinspection.objects.filter(pk=run.pk).update(rung_at=timezone.now())
-    try:
-        tasks.reinspect.apply_async((run.pk,), queue=Step.INSPECT)
-    except Exception as error:
-        # Whatever the transport raises: the row is there, and is rung for again.
-        log.warning("broker.unreachable", reinspection=run.pk, error=str(error))
+    leases.ring(run, tasks.reinspect, queue=Step.INSPECT)
 
 
 def work(pk: int, *, worker: str, gives_way: bool = True) -> None:

@@ -95,15 +95,9 @@ def ring_after_commit(run: StepRun) -> None:
 
 
 def ring(run: StepRun) -> None:
-    """Tell the workers. A broker that is down loses nothing: the sweeper rings again."""
     from registry.pipeline import tasks
 
-    StepRun.objects.filter(pk=run.pk).update(rung_at=timezone.now())
-    try:
-        tasks.work.apply_async((run.pk,), queue=run.step)
-    except Exception as error:
-        # Whatever the transport raises: the row is there, and is rung for again.
-        log.warning("broker.unreachable", run=run.pk, error=str(error))
+    leases.ring(run, tasks.work, queue=run.step)
 
 
 def claim(pk: int, *, worker: str) -> Claim | None:

@@ -59,12 +59,7 @@ def ring_after_commit(variant: Variant) -> None:
 def _ring(variant: Variant) -> None:
     from registry.pipeline import tasks
 
-    Variant.objects.filter(pk=variant.pk).update(rung_at=timezone.now())
-    try:
-        tasks.make_variant.apply_async((variant.pk,), queue=Step.CONVERT)
-    except Exception as error:
-        # Whatever the transport raises: the row is there, and is rung for again.
-        log.warning("broker.unreachable", variant=variant.pk, error=str(error))
+    leases.ring(variant, tasks.make_variant, queue=Step.CONVERT)
 
 
 def work(pk: int, *, worker: str) -> None:

@@ -18,9 +18,9 @@ from scanner.identify.small import CONTEXTS
 from scanner.report import Adapter
 from scanner.tensors import Tensor, TensorTable
 
-#: What the end of a name says: (ending, role). ``down`` reads the module's input, ``up`` writes
-#: its output.
-_ENDINGS: tuple[tuple[str, str], ...] = (
+#: What the end of a name says: (ending, role), in the spellings of kohya, diffusers, peft, LyCORIS.
+#: ``down`` reads the module's input, ``up`` writes its output.
+ENDINGS: tuple[tuple[str, str], ...] = (
     (".lora_down.weight", "down"), (".lora_up.weight", "up"), (".lora_mid.weight", "mid"),
     (".lora_A.weight", "down"), (".lora_B.weight", "up"),
     (".lora_A.default.weight", "down"), (".lora_B.default.weight", "up"),
@@ -45,7 +45,7 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
     # The first published trainer numbered its layers: "unet:0:up".
     (":down", "down"), (":up", "up"),
 )  # fmt: skip
-_ALL = tuple(ending for ending, _ in _ENDINGS)
+_ALL = tuple(ending for ending, _ in ENDINGS)
 #: Roles that other files have too, and so prove nothing.
 _COMMON = frozenset({"alpha", "bias", "scale"})
 #: At least this share of a file's names must be an adapter's.
@@ -99,7 +99,7 @@ def _split(name: str) -> tuple[str, str] | None:
     return name.removesuffix(ending), _ROLE[ending]
 
 
-_ROLE = dict(_ENDINGS)
+_ROLE = dict(ENDINGS)
 
 
 def _tails(name: str) -> Iterator[str]:

@@ -16,8 +16,9 @@ CONFIGS = Path(__file__).parent / "configs"
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much work a preview may be: side in pixels, denoising steps, number of pictures, and
-    noises to try the prompt's words on. ``together`` are pictures that are drawn at once, which
-    costs memory; more than ``threads`` (None: no limit) would only wait for each other."""
+    noises to try the prompt's words on. ``together`` of the pictures, or of the noises, go through
+    the UNet at once, which costs memory. More than ``threads`` (None: no limit) would only wait for
+    each other."""
 
     size: int
     steps: int
@@ -102,8 +103,8 @@ BASES: Mapping[str, Base] = {
         "sd1-mini",
         ("text_encoder",),
         (_CLIP_L,),
-        Effort(128, 16, 3, 4, together=3),
-        Effort(128, 8, 3, 4, together=3, threads=1),
+        Effort(128, 16, 3, 4, together=4),
+        Effort(128, 8, 3, 4, together=4, threads=1),
         guidance=4.0,
     ),
 }

@@ -59,7 +59,7 @@ def base(on: Generate, setting: Setting, dtype: torch.dtype, size: int) -> Pipel
     """The base model on its device; a skipped Result where it cannot be used."""
     path = setting.options.base
     assert path is not None
-    parts = weights.load(path, on.places)
+    parts = weights.parts(path, on.places)
     pipeline = loading.pipeline(on, parts, dtype, on.prediction or _USUAL)
     modules = [
         (name, part)

@@ -65,22 +65,22 @@ def prepare() -> None:
 
 
 def pipeline(plan: Generate, parts: Parts, dtype: torch.dtype, prediction: str) -> Pipeline:
-    """The whole model on the CPU in ``dtype``. A missing tensor stays on the meta device. Takes
-    what it uses out of ``parts``: the mapped pages of one are given back before the next is read.
-    """
+    """The whole model on the CPU in ``dtype``. A missing tensor stays on the meta device."""
     base = plan.base
     held: dict[str, object] = {
-        "unet": unet(base, parts.pop("unet"), dtype, plan.in_channels),
-        "vae": vae(base, parts.pop("vae"), dtype),
+        "unet": unet(base, parts["unet"](), dtype, plan.in_channels),
+        "vae": vae(base, parts["vae"](), dtype),
         "scheduler": scheduler(base, prediction),
     }
     for part in base.text_encoders:
         slot = base.slot(part)
-        held[slot] = _text_encoder(base, slot, parts.pop(part), dtype)
+        held[slot] = _text_encoder(base, slot, parts[part](), dtype)
     for tokens in base.tokenizers:
         held[tokens.part] = _tokenizer(tokens.pad)
     built = cast(Pipeline, _PIPELINES[plan.mode, base.is_xl](**held, **_extras(plan)))
     built.set_progress_bar_config(disable=True)
+    # Of several pictures one is decoded after the other: together takes more memory and more time.
+    built.vae.enable_slicing()
     return built
 
 

@@ -33,6 +33,7 @@ class Vae(Protocol):
 
     def encode(self, x: torch.Tensor) -> Encoding: ...
     def decode(self, z: torch.Tensor) -> Sample: ...
+    def enable_slicing(self) -> None: ...
 
 
 class Unet(Protocol):
@@ -71,7 +72,7 @@ class Pipeline(Protocol):
     def encode_prompt(
         self,
         *,
-        prompt: str | list[str],
+        prompt: list[str],
         device: torch.device,
         num_images_per_prompt: int,
         do_classifier_free_guidance: bool,

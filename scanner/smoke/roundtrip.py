@@ -35,7 +35,7 @@ def show(plan: RoundTrip, setting: Setting) -> Result:
     """Load the VAE, send the reference picture through, and save what comes back."""
     size = setting.options.size or (_GPU_SIZE if setting.on_gpu else _CPU_SIZE)
     state = weights.load_all(setting.path)
-    finite = weights.finite_check(state)
+    finite = weights.finite_check(state.items())
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
     module = loading.vae(plan.base, state, torch.float32)

@@ -58,13 +58,13 @@ def in_precision(base: Base, setting: Setting, attempt: Callable[[torch.dtype], 
 def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
     effort = effort_of(plan.base, setting)
     own = [place for place in plan.places if not place.lent]
-    parts = weights.load(setting.path, own)
-    finite = weights.finite_check(weights.named_in_file(parts, own))
+    finite = weights.finite_check(weights.tensors(setting.path, own))
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
+    parts = weights.parts(setting.path, own)
     if setting.options.base is not None:
         lent = [place for place in plan.places if place.lent]
-        parts |= weights.load(setting.options.base, lent)
+        parts = {**parts, **weights.parts(setting.options.base, lent)}
     try:
         pipeline = loading.pipeline(plan, parts, dtype, plan.prediction or _USUAL)
     except (ValueError, KeyError, SingleFileComponentError) as error:
@@ -128,8 +128,7 @@ def _denoising(plan: Generate, pipeline: Pipeline, effort: Effort) -> list[Check
         checks.append(denoising.prediction_check(errors))
     works = denoising.check(errors, prediction)
     if works.outcome is Outcome.PASSED:
-        size, probes = effort.size, effort.probes
-        checks.append(understanding.check(pipeline, plan.base_name, prediction, size, probes))
+        checks.append(understanding.check(pipeline, plan.base_name, prediction, effort))
     return [*checks, works]
 
 

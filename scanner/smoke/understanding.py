@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import torch
 
+from scanner.smoke.bases import Effort
 from scanner.smoke.denoising import latents_of, predicted
 from scanner.smoke.outcome import Check, Outcome
 from scanner.smoke.parts import Pipeline
@@ -18,30 +19,42 @@ TIMESTEP = 700
 SAME = 1e-6
 
 
-def check(pipeline: Pipeline, base_name: str, prediction: str, size: int, probes: int) -> Check:
+def _noise(like: torch.Tensor, seed: int) -> torch.Tensor:
+    drawn = torch.randn(like.shape, generator=torch.Generator("cpu").manual_seed(seed))
+    return drawn.to(like.device, like.dtype)
+
+
+def check(pipeline: Pipeline, base_name: str, prediction: str, effort: Effort) -> Check:
     """By how much the error of the prediction grows when the picture is described wrongly, as a
     share of the error; the mean over some noises. To be asked of a UNet that works."""
+    words = DESCRIPTIONS[base_name]
     right = wrong = moved = 0.0
     with torch.inference_mode():
-        picture = described(base_name, size)
+        picture = described(base_name, effort.size)
         clean = latents_of(pipeline.vae, picture) * pipeline.vae.config.scaling_factor
         time = torch.tensor([TIMESTEP], device=clean.device)
-        for seed in range(probes):
-            noise = torch.randn(clean.shape, generator=torch.Generator("cpu").manual_seed(seed))
-            noise = noise.to(clean.device, clean.dtype)
+        for start in range(0, effort.probes, effort.together):
+            seeds = range(start, min(start + effort.together, effort.probes))
+            noise = torch.cat([_noise(clean, seed) for seed in seeds])
             noisy = pipeline.scheduler.add_noise(clean, noise, time)
             wanted = noise
             if prediction == "v":
                 wanted = pipeline.scheduler.get_velocity(clean, noise, time)
-            noisy = noisy.repeat(2, 1, 1, 1)
-            described_rightly, wrongly = predicted(
-                pipeline, noisy, time, size, DESCRIPTIONS[base_name]
+            # Every noise with the right words, then every noise with the wrong ones.
+            found = predicted(
+                pipeline,
+                noisy.repeat(2, 1, 1, 1),
+                time,
+                effort.size,
+                [text for text in words for _ in seeds],
             )
-            right += float(((described_rightly - wanted.float()) ** 2).mean())
-            wrong += float(((wrongly - wanted.float()) ** 2).mean())
-            moved += float(((described_rightly - wrongly) ** 2).mean())
+            rightly, wrongly = found.chunk(2)
+            share = len(seeds) / effort.probes
+            right += share * float(((rightly - wanted.float()) ** 2).mean())
+            wrong += share * float(((wrongly - wanted.float()) ** 2).mean())
+            moved += share * float(((rightly - wrongly) ** 2).mean())
     gain = round((wrong - right) / max(right, SAME), 4)
-    if moved < SAME * probes:
+    if moved < SAME:
         outcome, message = Outcome.WARNED, "The model draws the same whatever the prompt says."
     elif not gain > 0:
         outcome, message = (

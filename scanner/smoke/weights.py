@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -16,8 +17,8 @@ from scanner.smoke.places import Place
 
 State = dict[str, torch.Tensor]
 
-#: A part's name → its tensors, by their names below its prefix.
-Parts = dict[str, State]
+#: A part's name → how to read its tensors, by their names below its prefix.
+Parts = Mapping[str, Callable[[], State]]
 
 #: In a text encoder's layout of transformers, what lies beside the encoder itself.
 _WRAPPER, _PROJECTION = "text_model.", "text_projection.weight"
@@ -51,10 +52,18 @@ def opened(path: Path) -> Iterator[Handle]:
         yield cast(Handle, file)
 
 
-def load(path: Path, places: Iterable[Place]) -> Parts:
-    """Every tensor that a generation uses, mapped from the file: each part by itself, so that
-    what is done with can go."""
-    return {place.part: _part(path, place) for place in places}
+def parts(path: Path, places: Iterable[Place]) -> Parts:
+    """Every tensor that a generation uses, mapped from the file when it is asked for. Each reading
+    maps the whole file, which counts against the jail's address space until the last tensor is
+    gone: so one part is read, used and let go after the other."""
+    return {place.part: partial(_part, path, place) for place in places}
+
+
+def tensors(path: Path, places: Iterable[Place]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The same tensors by names that a person can look for in the file."""
+    for place in places:
+        for name, tensor in _part(path, place).items():
+            yield place.prefix + name, tensor
 
 
 def _part(path: Path, place: Place) -> State:
@@ -82,15 +91,6 @@ def _ldm_names(arch: str) -> Iterable[str]:
     return row.build().shapes
 
 
-def named_in_file(parts: Parts, places: Iterable[Place]) -> State:
-    """The tensors of all parts by names that a person can look for in the file."""
-    return {
-        place.prefix + name: tensor
-        for place in places
-        for name, tensor in parts[place.part].items()
-    }
-
-
 def load_all(path: Path) -> State:
     """Every tensor of a file that holds one part only."""
     with opened(path) as handle:
@@ -108,9 +108,9 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     return all(bool(torch.isfinite(end)) for end in torch.aminmax(values))
 
 
-def finite_check(state: State) -> Check:
+def finite_check(named_tensors: Iterable[tuple[str, torch.Tensor]]) -> Check:
     """Fails with the names of tensors that hold NaN or infinity."""
-    broken = [name for name, tensor in state.items() if not _is_finite(tensor)]
+    broken = [name for name, tensor in named_tensors if not _is_finite(tensor)]
     if not broken:
         return Check("weights", Outcome.PASSED, "Every weight is finite.", 0.0, 0.0)
     return Check(

@@ -1,8 +1,9 @@
-"""The smoke test, timed: ``python -m tests.bench.smoke [warm] [sd1] [sd2] [sdxl] [--dir DIR]``.
+"""The smoke test, timed: ``python -m tests.bench.smoke [warm] [sd1] [sd2] [sdxl] [refiner]``.
 
 ``warm``: the miniature through the warm parent and through as many cold processes, side by side.
-``sd1``, ``sd2``, ``sdxl``: a checkpoint of full size with random values in fp16, loaded and run
-once at 256 pixels in a process of its own; seconds, and the memory of its largest process.
+``sd1``, ``sd2``, ``sdxl``, ``refiner``: a checkpoint of full size with random values in fp16,
+loaded and run once at 256 pixels in a process of its own; seconds, and the memory of its largest
+process.
 """
 
 from __future__ import annotations
@@ -67,6 +68,14 @@ FULL: dict[str, tuple[int, tuple[Layout, ...]]] = {
             Layout("openclip-g", "open-clip", "conditioner.embedders.1.model."),
         ),
     ),
+    "refiner": (
+        16 * _GIB,
+        (
+            Layout("sdxl-refiner", "ldm-unet", _UNET),
+            Layout("vae-4ch", "ldm-vae", _VAE),
+            Layout("openclip-g", "open-clip", "conditioner.embedders.0.model."),
+        ),
+    ),
 }
 
 
@@ -121,7 +130,7 @@ def full(name: str, folder: Path) -> str:
 
 
 class Throughput(NamedTuple):
-    """Seconds for all jobs; of ``warm``, ``start`` went before the first."""
+    """Seconds for all jobs; ``start`` went before the first of the ``warm`` ones."""
 
     cold: float
     warm: float
@@ -138,13 +147,14 @@ def throughput(jobs: int, folder: Path) -> Throughput:
             raise SystemExit(f"a cold process ended with {done.status}")
         print(f"  cold {number + 1}: {done.seconds:.1f} s", file=sys.stderr, flush=True)
     cold = time.perf_counter() - started
-    started = time.perf_counter()
-    start = 0.0
-    for number, seconds in enumerate(_served(jobs, path, folder)):
-        if not number:
-            start = seconds
+    start, *warm = _told(_served(jobs, path, folder))
+    return Throughput(cold, sum(warm), start)
+
+
+def _told(times: Iterator[float]) -> Iterator[float]:
+    for number, seconds in enumerate(times):
         print(f"  warm {number}: {seconds:.1f} s", file=sys.stderr, flush=True)
-    return Throughput(cold, time.perf_counter() - started, start)
+        yield seconds
 
 
 def _served(jobs: int, path: Path, folder: Path) -> Iterator[float]:
@@ -186,8 +196,9 @@ def main() -> None:
         if "warm" in what:
             times = throughput(arguments.jobs, folder)
             print(
-                f"{arguments.jobs} jobs: {times.cold:.0f} s cold, {times.warm:.0f} s warm, of "
-                f"which {times.start:.0f} s to start; ratio {times.warm / times.cold:.2f}"
+                f"{arguments.jobs} jobs: {times.cold:.0f} s cold; {times.warm:.0f} s warm, ratio "
+                f"{times.warm / times.cold:.2f}; with the {times.start:.0f} s that the parent took "
+                f"to start, {(times.warm + times.start) / times.cold:.2f}"
             )
         rows = [full(name, folder) for name in FULL if name in what]
     finally:

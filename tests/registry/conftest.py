@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry import warm
+from registry.pipeline import redraws
 from tests.registry.pictures import Engine
 
 
@@ -14,3 +15,9 @@ def draws(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
     monkeypatch.setattr(warm, "smoke", engine)
     return engine
+
+
+@pytest.fixture
+def no_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker hears of a redraw."""
+    monkeypatch.setattr(redraws, "_ring", lambda row: None)

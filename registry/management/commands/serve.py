@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from registry import demo, startup
+from registry import demo, gpus, startup
 from registry.env import ROOT, Env
 from registry.supervisor import Probe, Program, Supervisor
 
@@ -42,7 +42,11 @@ class Command(BaseCommand):
             target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
             address = f"http://{f'[{target}]' if ':' in target else target}:{port}/"
             supervisor = Supervisor(
-                programs(listener.fileno(), with_demo=env.demo and not demo.is_done()),
+                programs(
+                    listener.fileno(),
+                    drawing_on=[] if env.device == "cpu" else gpus.visible(),
+                    with_demo=env.demo and not demo.is_done(),
+                ),
                 environ=_environ(),
                 say=self._say,
                 probe=Probe((target, port), _host_header(env)),
@@ -69,7 +73,7 @@ class Command(BaseCommand):
             return
 
 
-def programs(listener: int, *, with_demo: bool) -> list[Program]:
+def programs(listener: int, *, drawing_on: Sequence[str], with_demo: bool) -> list[Program]:
     """What runs: the web server on the inherited socket first, then what does the work."""
     python = sys.executable
     manage = (python, str(ROOT / "manage.py"))
@@ -87,14 +91,24 @@ def programs(listener: int, *, with_demo: bool) -> list[Program]:
         # gunicorn passes it on to its workers.
         orphaned_by=signal.SIGTERM,
     )
-    running = [web, _worker("inspect", "inspect,convert,mail"), _worker("smoke", "smoke")]
+    running = [web, _worker("inspect", "inspect,convert,mail"), *_painters(drawing_on)]
     running.append(Program("sweeper", (*manage, "sweep", "--own-host"), patience=PATIENCE))
     if with_demo:
         running.append(Program("samples", (*manage, "demo"), patience=PATIENCE, once=True))
     return running
 
 
-def _worker(name: str, queues: str) -> Program:
+def _painters(available: Sequence[str]) -> list[Program]:
+    """A worker draws for one model at a time: one a GPU, and one where there is none."""
+    if len(available) < 2:
+        return [_worker("smoke", "smoke")]
+    return [
+        _worker(f"smoke-{number}", "smoke", {gpus.VISIBLE: gpu})
+        for number, gpu in enumerate(available)
+    ]
+
+
+def _worker(name: str, queues: str, environ: Mapping[str, str] | None = None) -> Program:
     return Program(
         name,
         (
@@ -106,6 +120,7 @@ def _worker(name: str, queues: str) -> Program:
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
         patience=PATIENCE,
+        environ=environ or {},
     )
 
 

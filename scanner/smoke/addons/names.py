@@ -13,29 +13,25 @@ from typing import NamedTuple
 
 import torch
 
-from scanner.identify.adapters import placed
+from scanner.identify.adapters import ENDINGS, placed
 
-#: What the end of a tensor's name says it is, in the spellings of kohya, diffusers, peft, LyCORIS.
-_ENDINGS: tuple[tuple[str, str], ...] = (
-    (".lora_down.weight", "down"), (".lora_up.weight", "up"),
-    (".lora_A.weight", "down"), (".lora_B.weight", "up"),
-    (".lora_A.default.weight", "down"), (".lora_B.default.weight", "up"),
-    (".lora_A", "down"), (".lora_B", "up"),
-    (".lora.down.weight", "down"), (".lora.up.weight", "up"),
-    (".lora_linear_layer.down.weight", "down"), (".lora_linear_layer.up.weight", "up"),
-    ("_lora.down.weight", "down"), ("_lora.up.weight", "up"),
-    (".lora_mid.weight", "mid"),
-    (".hada_w1_a", "w1_a"), (".hada_w1_b", "w1_b"), (".hada_w2_a", "w2_a"), (".hada_w2_b", "w2_b"),
-    (".hada_t1", "t1"), (".hada_t2", "t2"),
-    (".lokr_w1", "k1"), (".lokr_w1_a", "k1_a"), (".lokr_w1_b", "k1_b"),
-    (".lokr_w2", "k2"), (".lokr_w2_a", "k2_a"), (".lokr_w2_b", "k2_b"), (".lokr_t2", "kt"),
-    (".diff", "diff"), (".w_norm", "diff"), (".diff_b", "bias"), (".b_norm", "bias"),
-    (".dora_scale", "dora"), (".lora_magnitude_vector", "magnitude"),
-    (".lora_magnitude_vector.weight", "magnitude"),
-    (".lora_magnitude_vector.default.weight", "magnitude"),
-    (".alpha", "alpha"), (".scale", "scale"), (".scalar", "scalar"), (".on_input", "on_input"),
-)  # fmt: skip
-_ROLES = dict(_ENDINGS)
+#: The identifier's roles that a change of weights is worked out from.
+_USED = frozenset({
+    "down", "up", "mid", "w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2", "k1", "k1_a", "k1_b",
+    "k2", "k2_a", "k2_b", "kt", "diff", "dora", "alpha", "on_input",
+})  # fmt: skip
+#: What the identifier need not tell apart, or does not look at.
+_FINER: Mapping[str, str] = {
+    ".w_norm": "diff", ".b_norm": "bias", ".diff_b": "bias", ".scale": "scale", ".scalar": "scalar",
+    ".lora_magnitude_vector": "magnitude", ".lora_magnitude_vector.weight": "magnitude",
+    ".lora_magnitude_vector.default.weight": "magnitude",
+}  # fmt: skip
+#: A core for the first factor, which nobody writes: it is not to pass for the second's.
+_UNKNOWN = ".lokr_t1"
+_ROLES: Mapping[str, str] = {
+    **{ending: role for ending, role in ENDINGS if role in _USED and ending != _UNKNOWN},
+    **_FINER,
+}
 _BY_LENGTH = sorted(_ROLES, key=len, reverse=True)
 #: Wrappers between an encoder's name and its layers, and between a layer and its weights.
 _WRAPPERS = ("base_model_model_", "model_diffusion_model_", "diffusion_model_", "transformer_")

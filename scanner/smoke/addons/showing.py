@@ -40,7 +40,7 @@ def show(plan: AddOn, setting: Setting) -> Result:
 def _attempt(plan: AddOn, setting: Setting, dtype: torch.dtype) -> Result:
     effort = showing.effort_of(plan.on.base, setting)
     state = weights.load_all(setting.path)
-    finite = weights.finite_check(state)
+    finite = weights.finite_check(state.items())
     if finite.outcome is Outcome.FAILED:
         return failed("smoke.weights", finite.message, (finite,))
     with weights.opened(setting.path) as file:

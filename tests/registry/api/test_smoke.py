@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from registry.models import Redraw, SmokeBase, Version
-from registry.pipeline import redraws, steps
+from registry.models import Redraw, SmokeBase
 from registry.states import Role, RunState, Scope, Stage
 from tests.registry import making
 from tests.registry.api.conftest import Caller
-from tests.registry.pictures import PARAMETERS, Engine
+from tests.registry.pictures import PARAMETERS, Engine, drawn
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redraws, "_ring", lambda row: None)
-
-
-def drawn(version: Version) -> Version:
-    outcome = steps.smoke(version, lambda *_: None)
-    assert outcome.commit
-    outcome.commit()
-    return version
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redraws")]
 
 
 def test_pictures_say_what_they_show_and_how_they_were_made(caller: Caller, draws: Engine) -> None:

@@ -8,25 +8,12 @@ import pytest
 from django.test import Client
 
 from registry.models import Redraw, SmokeBase, SmokeTest, Version
-from registry.pipeline import redraws, steps
 from registry.states import Role, RunState, Stage
 from tests.registry import making
-from tests.registry.pictures import Engine
+from tests.registry.pictures import Engine, drawn
 from tests.registry.portal.conftest import signed_in
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redraws, "_ring", lambda row: None)
-
-
-def drawn(version: Version) -> Version:
-    outcome = steps.smoke(version, lambda *_: None)
-    assert outcome.commit
-    outcome.commit()
-    return version
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redraws")]
 
 
 def card(client: Client, version: Version) -> str:
