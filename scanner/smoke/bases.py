@@ -104,7 +104,7 @@ BASES: Mapping[str, Base] = {
         ("text_encoder",),
         (_CLIP_L,),
         Effort(128, 16, 3, 4, together=4),
-        Effort(128, 8, 3, 4, together=4, threads=1),
+        Effort(128, 6, 3, 4, together=4, threads=1),
         guidance=4.0,
     ),
 }

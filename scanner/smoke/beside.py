@@ -69,7 +69,8 @@ def base(on: Generate, setting: Setting, dtype: torch.dtype, size: int) -> Pipel
     loaded = weights.unloaded_check(modules)
     if loaded.outcome is Outcome.FAILED:
         return unusable(loaded.message)
-    pipeline.to(setting.device)
+    if setting.on_gpu:
+        pipeline.to(setting.device)
     if on.prediction is None and on.base_name == "sd2":
         errors = denoising.measure(pipeline, size)
         pipeline.scheduler = loading.scheduler(on.base, errors.prediction)

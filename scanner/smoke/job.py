@@ -11,6 +11,7 @@ from pathlib import Path
 import diffusers
 import torch
 from diffusers.schedulers import KarrasDiffusionSchedulers
+from PIL import Image
 
 from scanner.errors import EngineError
 from scanner.smoke import beside, contact, loading, memory, roundtrip, showing, weights
@@ -36,6 +37,8 @@ def prepare() -> None:
     for name in KarrasDiffusionSchedulers.__members__:
         # A scheduler that is made asks for all that could stand in for it.
         getattr(diffusers, name)
+    # Pillow imports its formats when a picture is first written.
+    Image.preinit()
     loading.prepare()
 
 

@@ -23,6 +23,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+from diffusers.models.modeling_utils import no_init_weights
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from scanner.smoke.bases import BASES, Base
@@ -145,14 +146,16 @@ def scheduler(base: Base, prediction: str) -> Scheduler:
 def _single(
     kind: type, base: Base, part: str, state: State, dtype: torch.dtype, in_channels: int
 ) -> torch.nn.Module:
-    module = kind.from_single_file(  # type: ignore[attr-defined]  # diffusers is untyped
-        state,
-        config=str(base.folder),
-        subfolder=part,
-        local_files_only=True,
-        torch_dtype=dtype,
-        in_channels=in_channels,
-    )
+    # Nothing is to be filled with random values: what the file does not bring has to stay empty.
+    with no_init_weights():
+        module = kind.from_single_file(  # type: ignore[attr-defined]  # diffusers is untyped
+            state,
+            config=str(base.folder),
+            subfolder=part,
+            local_files_only=True,
+            torch_dtype=dtype,
+            in_channels=in_channels,
+        )
     assert isinstance(module, torch.nn.Module)
     return module
 

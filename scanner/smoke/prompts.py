@@ -3,6 +3,7 @@ which are used to prompts of another style."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -83,8 +84,20 @@ SHEETS: Mapping[str, tuple[Prompt, ...]] = _sheets(_DATA["sheets"])
 #: Base → what a model starts from → sheet.
 BASES: Mapping[str, Mapping[str, str]] = _DATA["bases"]
 FAMILIES: Mapping[str, Family] = _families(_DATA["families"])
+_NEGATIVE_WORDS = frozenset(_DATA["negative"]["words"])
+_NEGATIVE_PARTS: tuple[str, ...] = tuple(_DATA["negative"]["parts"])
 #: Base → what its reference picture shows, and something else.
 DESCRIPTIONS: Mapping[str, tuple[str, str]] = _descriptions(BASES, _DATA["descriptions"])
+
+
+def is_negative(names: Iterable[str]) -> bool:
+    """Whether one of an embedding's names says that it was made for the negative prompt. A guess:
+    nothing else in such a file tells."""
+    said = [name.lower() for name in names]
+    words = {word for name in said for word in re.findall("[a-z]+", name)}
+    return bool(words & _NEGATIVE_WORDS) or any(
+        part in name for name in said for part in _NEGATIVE_PARTS
+    )
 
 
 def family_of(base: str, names: Iterable[str | None]) -> Family | None:

@@ -79,7 +79,8 @@ def _attempt(plan: Generate, setting: Setting, dtype: torch.dtype) -> Result:
     checks = [finite, loaded, *completed(plan, setting)]
     if loaded.outcome is Outcome.FAILED:
         return failed("smoke.incomplete", loaded.message, tuple(checks))
-    pipeline.to(setting.device)
+    if setting.on_gpu:
+        pipeline.to(setting.device)
     if plan.mode is Mode.TEXT:
         checks += _denoising(plan, pipeline, effort)
         if checks[-1].outcome is Outcome.FAILED:

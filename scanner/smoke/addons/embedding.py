@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from inspect import signature
 
 import torch
 from transformers import CLIPTokenizer, PreTrainedModel
@@ -94,21 +95,28 @@ class _Weighing:
 
     def __init__(self, pipeline: Pipeline, tokens: Sequence[str], strength: float) -> None:
         self._encode, self._strength = pipeline.encode_prompt, strength
+        self._signature = signature(pipeline.encode_prompt)
         tokenizer: CLIPTokenizer = pipeline.components["tokenizer"]
         self._tokenizer, self._ids = tokenizer, tokenizer.convert_tokens_to_ids(list(tokens))
 
-    def __call__(self, prompt: str, *given: object, **named: object) -> Sequence[object]:
-        encoded = list(self._encode(prompt, *given, **named))  # type: ignore[arg-type,call-arg]
+    def __call__(self, *given: object, **named: object) -> Sequence[object]:
+        encoded = list(self._encode(*given, **named))  # type: ignore[arg-type]
+        asked = self._signature.bind(*given, **named).arguments
+        # Every pipeline answers with what was made of the prompt, then of the negative one.
+        for place, name in enumerate(("prompt", "negative_prompt")):
+            meaning, prompt = encoded[place], asked.get(name)
+            if isinstance(meaning, torch.Tensor) and prompt is not None:
+                encoded[place] = self._weighed(meaning, prompt)
+        return tuple(encoded)
+
+    def _weighed(self, meaning: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
         read = self._tokenizer(
-            prompt, padding="max_length", truncation=True, max_length=77, return_tensors="pt"
+            prompts, padding="max_length", truncation=True, max_length=77, return_tensors="pt"
         )
         here = torch.isin(read.input_ids, torch.tensor(self._ids))
-        meaning = encoded[0]
-        assert isinstance(meaning, torch.Tensor)
         # Both encoders' tokenizers place the tokens alike.
         weights = torch.where(here, self._strength, 1.0)[..., None]
-        encoded[0] = meaning * weights.to(meaning.device, meaning.dtype)
-        return tuple(encoded)
+        return meaning * weights.to(meaning.device, meaning.dtype)
 
 
 def _width(encoder: PreTrainedModel) -> int:

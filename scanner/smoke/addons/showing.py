@@ -29,6 +29,11 @@ from scanner.smoke.weights import State
 
 #: Half strength tells a subtle add-on from one that was trained too long.
 STRENGTHS = (0.5, 1.0)
+_AVOIDED = Check(
+    "negative",
+    Outcome.PASSED,
+    "Its name says that it is made for the negative prompt, and there it stands.",
+)
 _CHANGED = ("unet", "text_encoder", "text_encoder_2")
 
 
@@ -53,6 +58,8 @@ def _attempt(plan: AddOn, setting: Setting, dtype: torch.dtype) -> Result:
     words = wording.of(plan, setting.options, setting.path.stem)
     addon = _attached(plan.kind, pipeline, state, metadata, words)
     checks: tuple[Check, ...] = (finite, attached.applied_check(addon.fit))
+    if words.negative:
+        checks += (_AVOIDED,)
     useless = attached.not_applied(addon.fit, checks)
     if useless:
         return useless
@@ -102,7 +109,9 @@ def _ways(addon: Attached, words: Words, sheet: tuple[Prompt, ...]) -> list[Way]
     for strength in STRENGTHS:
         within = [
             beside.Wording(
-                replace(shown, text=addon.words(shown.text)), shown, words.written(shown, strength)
+                replace(shown, text=addon.words(shown.text), negative=addon.words(shown.negative)),
+                shown,
+                words.written(shown, strength),
             )
             for shown in map(words.within, sheet)
         ]

@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 
 from scanner.smoke.options import Options
 from scanner.smoke.plan import AddOn
-from scanner.smoke.prompts import Prompt
+from scanner.smoke.prompts import Prompt, is_negative
 
 _TAGS = {"lora": "lora", "hypernetwork": "hypernet"}
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """``words`` join every prompt; of an embedding, ``word`` among them is what calls it up.
-    ``name`` is the add-on's."""
+    """``words`` join every prompt, or what is to be avoided if ``negative``; of an embedding,
+    ``word`` among them is what calls it up. ``name`` is the add-on's."""
 
     kind: str
     name: str
     words: str
     word: str
+    negative: bool = False
 
     def without(self, prompt: Prompt) -> Prompt:
         """The base model's prompt: trigger words say nothing of an embedding that is not there,
@@ -29,9 +30,14 @@ class Words:
         return prompt if self.kind == "embedding" else self.within(prompt)
 
     def within(self, prompt: Prompt) -> Prompt:
-        if not self.words or self.words.lower() in prompt.text.lower():
-            return prompt
-        return replace(prompt, text=f"{self.words}, {prompt.text}")
+        if self.negative:
+            return replace(prompt, negative=self._joined(prompt.negative))
+        return replace(prompt, text=self._joined(prompt.text))
+
+    def _joined(self, text: str) -> str:
+        if not self.words or self.words.lower() in text.lower():
+            return text
+        return f"{self.words}, {text}" if text else self.words
 
     def written(self, prompt: Prompt, strength: float) -> Prompt:
         """As a user of WebUI writes it."""
@@ -40,8 +46,11 @@ class Words:
             return replace(prompt, text=f"{prompt.text} {tag}")
         if strength == 1.0:
             return prompt
-        weighed = called(self.word).sub(lambda found: f"({found[0]}:{strength:g})", prompt.text)
-        return replace(prompt, text=weighed)
+        weighed, avoided = (
+            called(self.word).sub(lambda found: f"({found[0]}:{strength:g})", text)
+            for text in (prompt.text, prompt.negative)
+        )
+        return replace(prompt, text=weighed, negative=avoided)
 
 
 def called(word: str) -> re.Pattern[str]:
@@ -56,7 +65,8 @@ def of(plan: AddOn, options: Options, stem: str) -> Words:
     if plan.kind != "embedding":
         return Words(plan.kind, name, given, "")
     own = plan.trigger or name
+    negative = is_negative((name, own, given))
     if not options.trigger or own.lower() in options.trigger.lower():
-        return Words(plan.kind, name, given or own, own)
+        return Words(plan.kind, name, given or own, own, negative)
     # What is asked for in other words is the embedding by another name.
-    return Words(plan.kind, name, options.trigger, options.trigger)
+    return Words(plan.kind, name, options.trigger, options.trigger, negative)

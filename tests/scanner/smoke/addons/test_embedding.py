@@ -92,6 +92,28 @@ def test_half_strength_weighs_what_was_made_of_it_alone() -> None:
     assert torch.equal(made[0][4:], made[1][4:])
 
 
+@pytest.mark.parametrize("base", ["sd1", "sdxl"])
+def test_half_strength_weighs_it_in_the_negative_prompt_too(base: str) -> None:
+    pipeline = getattr(pipelines, base)()
+    name, width = ("emb_params", 32) if base == "sd1" else ("clip_l", 32)
+    embedding = Embedding(pipeline, {name: torch.randn(2, width)}, "thing")
+    made = []
+    for strength in (1.0, 0.5):
+        with embedding.at(strength), torch.inference_mode():
+            # Positionally and by name, as the pipelines themselves ask.
+            asked = {"prompt": [PROMPT], "device": torch.device("cpu"), "num_images_per_prompt": 1,
+                     "do_classifier_free_guidance": True,
+                     "negative_prompt": [embedding.words("a thing here")]}  # fmt: skip
+            if base == "sd1":
+                made.append(pipeline.encode_prompt(*asked.values()))
+            else:
+                made.append(pipeline.encode_prompt(**asked))
+    assert torch.equal(made[0][0], made[1][0])
+    ratio = made[1][1][0] / made[0][1][0]
+    assert torch.allclose(ratio[2:4], torch.tensor(0.5))
+    assert torch.equal(made[0][1][0, 4:], made[1][1][0, 4:])
+
+
 def test_a_prompt_without_it_is_left_alone() -> None:
     pipeline = pipelines.sd1()
     before = encoded(pipeline, PROMPT)

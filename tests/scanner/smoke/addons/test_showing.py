@@ -214,6 +214,20 @@ def test_an_embedding_is_called_up_by_its_name(mini: Path, tmp_path: Path) -> No
     assert check(result, "effect")["outcome"] == "passed"
 
 
+def test_an_embedding_that_is_to_be_avoided_is(mini: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    vectors = random.standard_normal((2, 32)).astype(np.float32)
+    path = saved(tmp_path / "bad-shapes.safetensors", {"emb_params": vectors})
+    result = show(path, mini, tmp_path / "out")
+    without, half, whole = full(result)
+    assert without["prompt"] == half["prompt"] == whole["prompt"]
+    assert "Negative prompt" not in without["parameters"]
+    assert "\nNegative prompt: (bad-shapes:0.5)\n" in half["parameters"]
+    assert "\nNegative prompt: bad-shapes\n" in whole["parameters"]
+    assert check(result, "negative")["outcome"] == "passed"
+    assert check(result, "effect")["outcome"] == "passed"
+
+
 def test_a_hypernetwork_is_hooked_in(mini: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     state = {

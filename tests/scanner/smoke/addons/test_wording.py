@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scanner.smoke.addons.wording import called, of
@@ -36,9 +38,33 @@ def test_prompts(kind: str, own: str | None, given: str | None, wanted: tuple[st
     assert asked(kind, own, given) == wanted
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["EasyNegative", "badhandv4", "bad-hands-5", "ng_deepnegative_v1_75t", "zPDXL-neg",
+     "verybadimagenegative_v1.3", "unaestheticXLv13", "bad_prompt_version2"],
+)  # fmt: skip
+def test_what_is_made_to_be_avoided_stands_in_the_negative_prompt(name: str) -> None:
+    words = of(AddOn("embedding", BASE, None), Options(), name)
+    within = words.within(replace(CAT, negative="blurry"))
+    assert (within.text, within.negative) == ("a cat", f"{name}, blurry")
+    assert words.written(within, 0.5).negative == f"({name}:0.5), blurry"
+    assert words.within(CAT).negative == name
+
+
+@pytest.mark.parametrize("name", ["badger", "negligee", "kingsong", "angry", "style-x", "ugliness"])
+def test_other_names_stand_in_the_prompt(name: str) -> None:
+    words = of(AddOn("embedding", BASE, None), Options(), name)
+    assert words.within(CAT).text == f"{name}, a cat"
+    assert not words.within(CAT).negative
+
+
+def test_only_embeddings_are_avoided() -> None:
+    assert not of(AddOn("lora", BASE, None), Options(), "negative-space").negative
+
+
 def test_words_that_are_there_already_are_not_repeated() -> None:
     words = of(AddOn("lora", BASE, "Cat"), Options(), "file")
-    assert words.within(CAT) is CAT
+    assert words.within(CAT) == CAT
 
 
 def test_a_word_within_another_calls_nothing_up() -> None:
