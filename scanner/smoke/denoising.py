@@ -41,9 +41,17 @@ class Errors:
 
 
 def latents_of(vae: Vae, image: Image.Image) -> torch.Tensor:
-    """The picture in latent space, unscaled."""
+    """The picture in latent space, unscaled. A VAE that overflows in fp16, as SDXL's says it does,
+    is run in fp32 for it; diffusers' pipelines do the same when they decode."""
     planes = torch.from_numpy(pixels(image).transpose(2, 0, 1)[np.newaxis] * 2 - 1)
-    return vae.encode(planes.to(vae.device, vae.dtype)).latent_dist.mode()
+    dtype = vae.dtype
+    overflows = dtype == torch.float16 and vae.config.force_upcast
+    if overflows:
+        vae.to(dtype=torch.float32)
+    latents = vae.encode(planes.to(vae.device, vae.dtype)).latent_dist.mode()
+    if overflows:
+        vae.to(dtype=dtype)
+    return latents.to(dtype)
 
 
 def measure(pipeline: Pipeline, size: int) -> Errors:

@@ -24,6 +24,7 @@ class Encoding(Protocol):
 
 class VaeConfig(Protocol):
     scaling_factor: float
+    force_upcast: bool
 
 
 class Vae(Protocol):
@@ -31,6 +32,7 @@ class Vae(Protocol):
     dtype: torch.dtype
     config: VaeConfig
 
+    def to(self, *, dtype: torch.dtype) -> Self: ...
     def encode(self, x: torch.Tensor) -> Encoding: ...
     def decode(self, z: torch.Tensor) -> Sample: ...
     def enable_slicing(self) -> None: ...
