@@ -38,10 +38,10 @@ def test_parts_are_read_when_asked_for_and_let_go(mini: Path) -> None:
 
 def test_all_tensors_are_looked_at_with_one_mapping_at_a_time(mini: Path) -> None:
     most, names = 0, []
-    for name, tensor in weights.tensors(mini, PLACES):
+    for name, _tensor in weights.tensors(mini, PLACES):
         names.append(name)
         most = max(most, mappings(mini))
-    del tensor
+    del _tensor
     # The part before goes when the next one has been read.
     assert most <= 2
     assert mappings(mini) == 0
