@@ -58,7 +58,13 @@ def _drawn(
         steps_done(len(prompts))
         return state
 
+    takes = signature(type(pipeline).__call__).parameters
     asked: dict[str, object] = {}
+    if "callback_on_step_end" in takes:
+        asked["callback_on_step_end"] = after_step
+    else:
+        # The older way, which SDXL's pix2pix still has.
+        asked["callback"] = lambda *_: steps_done(len(prompts))
     if mode is not Mode.TEXT:
         asked["image"] = drawn(size)
     if mode is Mode.INPAINT:
@@ -68,9 +74,10 @@ def _drawn(
         # Only this share of the steps is done.
         asked["strength"] = REFINED
         steps = math.ceil(steps / REFINED)
-    if mode not in (Mode.PIX2PIX, Mode.REFINE):
+    if "height" in takes:
+        # Others take their size from the picture that they are given.
         asked |= {"height": size, "width": size}
-    if skip > 0 and "clip_skip" in signature(type(pipeline).__call__).parameters:
+    if skip > 0 and "clip_skip" in takes:
         asked["clip_skip"] = min(skip, _layers(pipeline) - 1)
     with torch.inference_mode():
         made = pipeline(
@@ -78,10 +85,9 @@ def _drawn(
             negative_prompt=[prompt.negative for prompt in prompts],
             num_inference_steps=steps,
             guidance_scale=guidance,
-            # Drawn on the CPU, the noise is the same for every device.
+            # Drawn on the CPU, the noise is the same for every GPU.
             generator=[torch.Generator("cpu").manual_seed(prompt.seed) for prompt in prompts],
             output_type="np",
-            callback_on_step_end=after_step,
             **asked,
         )
     return [np.asarray(image, dtype=np.float32) for image in made.images]

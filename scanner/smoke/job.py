@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +14,24 @@ import torch
 from diffusers.schedulers import KarrasDiffusionSchedulers
 from PIL import Image
 
+from scanner import gpus
 from scanner.errors import EngineError
 from scanner.smoke import beside, contact, loading, memory, roundtrip, showing, weights
 from scanner.smoke.addons import showing as adding
 from scanner.smoke.bases import Base
 from scanner.smoke.options import Options
-from scanner.smoke.outcome import Progress, Result, failed
+from scanner.smoke.outcome import Check, Outcome, Progress, Result, failed
 from scanner.smoke.plan import AddOn, Generate, Plan, RoundTrip
 from scanner.smoke.setting import Setting
 
 #: Beyond these neither speed nor repeatability gains.
 _MOST_THREADS = 16
-#: The jail clears the environment; which GPUs are ours was said before.
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
-_GPUS = os.environ.get(_VISIBLE)
+#: The jail clears the environment; which GPUs are ours, and how to use them, was said before.
+_CUDA = {
+    name: os.environ[name]
+    for name in (gpus.VISIBLE, "CUDA_DEVICE_ORDER", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+    if name in os.environ
+}
 #: Whoever runs several of us at a time says how many threads each may have: threads that wait for
 #: each other on a busy core are far slower than one.
 _THREADS = os.environ.get("OMP_NUM_THREADS", "")
@@ -49,7 +54,8 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
     """
     started = time.monotonic()
     _prepare(folder)
-    setting = Setting(path, folder, options, _device(options.device), progress)
+    device, note = _device(options.device)
+    setting = Setting(path, folder, options, device, progress)
     try:
         result = memory.within(setting, lambda attempt: _shown(plan, attempt))
     except weights.Refused as refused:
@@ -60,7 +66,8 @@ def perform(plan: Plan, path: Path, folder: Path, options: Options, progress: Pr
         )
     drawn = contact.sheet(result.images, folder)
     images = result.images if drawn is None else (*result.images, drawn)
-    return replace(result, images=images, seconds=time.monotonic() - started)
+    checks = (*result.checks, note) if note else result.checks
+    return replace(result, checks=checks, images=images, seconds=time.monotonic() - started)
 
 
 def _shown(plan: Plan, setting: Setting) -> Result:
@@ -80,16 +87,28 @@ def _prepare(folder: Path) -> None:
     # Without it cuBLAS is free to give another sum every time.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     os.environ["CUDA_CACHE_DISABLE"] = "1"
-    if _GPUS is not None:
-        os.environ[_VISIBLE] = _GPUS
+    os.environ.update(_CUDA)
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted != "cpu" and torch.cuda.is_available():
-        return torch.device("cuda")
+def _device(wanted: str) -> tuple[torch.device, Check | None]:
+    """Where to draw; a note where there is a GPU and CUDA would not start."""
+    cpu = torch.device("cpu")
+    if wanted == "cpu":
+        return cpu, None
+    # torch only warns of a driver that does not answer, and says that there is no GPU.
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = torch.cuda.is_available()
+    if found:
+        return torch.device("cuda"), None
+    why = "; ".join(str(warning.message) for warning in warned)[:500]
     if wanted == "cuda":
-        raise EngineError("smoke.no_gpu", "a GPU was asked for and there is none")
-    return torch.device("cpu")
+        reason = f" that can be used: {why}" if why else ""
+        raise EngineError("smoke.no_gpu", f"a GPU was asked for and there is none{reason}")
+    if not why:
+        return cpu, None
+    message = f"The GPU could not be used ({why}); the pictures were made on the CPU."
+    return cpu, Check("gpu", Outcome.PASSED, message)
 
 
 def _settle(device: torch.device, base: Base) -> None:
@@ -100,6 +119,9 @@ def _settle(device: torch.device, base: Base) -> None:
         most = threads(_THREADS)
         torch.set_num_threads(min(most, base.cpu.threads or most))
         return
+    if torch.cuda.is_initialized():
+        # An attempt that found no room is not what this one takes.
+        torch.cuda.reset_peak_memory_stats()
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False

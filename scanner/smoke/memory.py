@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -14,6 +15,12 @@ from scanner.smoke.setting import Setting
 
 #: How torch says that the CPU's allocator got nothing; it has no class of its own.
 _REFUSED = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
+#: What want of a GPU's memory is called where its own class is not used: by the driver, by
+#: cuBLAS and cuDNN, and by torch's allocator when it cannot ask how much there is.
+_NO_ROOM = (
+    "out of memory", "alloc_failed", "cublas_status_not_initialized", "nvml_success",
+    "unable to find an engine",
+)  # fmt: skip
 
 
 def within(setting: Setting, show: Callable[[Setting], Result]) -> Result:
@@ -42,14 +49,21 @@ def _tried(setting: Setting, show: Callable[[Setting], Result]) -> Result | None
     except torch.OutOfMemoryError:
         pass
     except RuntimeError as error:
-        if not any(words in str(error) for words in _REFUSED):
+        if any(words in str(error) for words in _REFUSED):
+            raise MemoryError(str(error)) from error
+        if not setting.on_gpu or not any(words in str(error).lower() for words in _NO_ROOM):
             raise
-        raise MemoryError(str(error)) from error
     # Not before the error is gone: its frames hold what was made so far.
+    let_go()
+    return None
+
+
+def let_go() -> None:
+    """Give back what an attempt that is over left on the GPU; models hold on to themselves."""
     gc.collect()
     if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    return None
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()
 
 
 def _noted(result: Result, notes: list[str]) -> Result:

@@ -12,6 +12,7 @@ from scanner.smoke import (
     denoising,
     generation,
     loading,
+    memory,
     picture,
     previews,
     prompts,
@@ -43,6 +44,7 @@ def in_precision(base: Base, setting: Setting, attempt: Callable[[torch.dtype], 
     result = attempt(torch.float16)
     if result.code not in _OVERFLOWS:
         return result
+    memory.let_go()
     again = attempt(torch.float32)
     if again.verdict is Outcome.SKIPPED:
         return again

@@ -48,6 +48,9 @@ def check(pipeline: Pipeline, base_name: str, prediction: str, effort: Effort) -
                 effort.size,
                 [text for text in words for _ in seeds],
             )
+            if not torch.isfinite(found).all():
+                message = "The UNet predicts values that are not finite where there is much noise."
+                return Check("prompt", Outcome.WARNED, message)
             rightly, wrongly = found.chunk(2)
             share = len(seeds) / effort.probes
             right += share * float(((rightly - wanted.float()) ** 2).mean())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from scanner import gpus
 from scanner.errors import EngineError
 from scanner.smoke.options import Options
 from scanner.smoke.outcome import Progress, Result
@@ -34,14 +35,30 @@ def warm() -> Perform:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        from scanner.smoke import job
+        with _without_asking_cuda():
+            from scanner.smoke import job
+
+            with suppress(EngineError):
+                # Whoever needs the vocabulary will say that it is missing.
+                vocabulary()
+                job.prepare()
     except ImportError as error:
         raise EngineError("smoke.not_installed", str(error)) from error
-    with suppress(EngineError):
-        # Whoever needs the vocabulary will say that it is missing.
-        vocabulary()
-        job.prepare()
     return job.perform
+
+
+@contextmanager
+def _without_asking_cuda() -> Iterator[None]:
+    """diffusers asks for a GPU while it is imported. Asking starts CUDA, and no child of a process
+    that has started it can use it (torch's notes on multiprocessing: "poison fork")."""
+    import torch
+
+    asked = torch.cuda.is_available
+    torch.cuda.is_available = lambda: False
+    try:
+        yield
+    finally:
+        torch.cuda.is_available = asked
 
 
 def settle() -> None:
@@ -52,5 +69,9 @@ def settle() -> None:
 
 
 def has_gpu() -> bool:
-    # Asking torch would start CUDA here, and a forked child cannot use it any more.
-    return any(Path("/dev").glob("nvidia[0-9]*"))
+    """Whether a child may hope for one; it alone can find out, for asking starts CUDA."""
+    if not gpus.visible():
+        return False
+    import torch
+
+    return torch.version.cuda is not None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from registry import gpus
 from registry.management.commands import serve
+from scanner import gpus
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from registry.management.commands import serve
         (["nvidia0", "nvidia1"], "1", ["1"]),
         (["nvidia0", "nvidia1"], "GPU-8932f937, GPU-5b0d1c20", ["GPU-8932f937", "GPU-5b0d1c20"]),
         (["nvidia0", "nvidia1"], "", []),
+        (["nvidia0", "nvidia1"], "-1", []),
+        (["nvidia0", "nvidia1"], "1,-1,0", ["1"]),
     ],
 )
 def test_gpus_are_called_as_cuda_calls_them(

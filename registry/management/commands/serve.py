@@ -13,9 +13,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from registry import demo, gpus, startup
+from registry import demo, startup
 from registry.env import ROOT, Env
 from registry.supervisor import Probe, Program, Supervisor
+from scanner import gpus
 
 THREADS = 8
 WEB_WORKERS = 2

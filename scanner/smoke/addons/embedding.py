@@ -132,12 +132,16 @@ def _with(tokenizer: CLIPTokenizer, tokens: Sequence[str]) -> CLIPTokenizer:
 
 @contextmanager
 def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    before = getattr(owner, name)
+    own, before = name in vars(owner), getattr(owner, name)
     setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        if own:
+            setattr(owner, name, before)
+        else:
+            # A method put back would hold its owner for ever.
+            delattr(owner, name)
 
 
 @contextmanager

@@ -61,6 +61,26 @@ def test_a_gpu_without_memory_is_asked_for_less_and_then_the_cpu(
     assert result.verdict is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACachingAllocator.cpp",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_want_of_a_gpus_memory_goes_by_many_names(words: str) -> None:
+    def show(device: str, _size: int) -> None:
+        if device == "cuda":
+            raise RuntimeError(words)
+
+    assert "on the CPU" in shown("cuda", show).checks[-1].message
+    with pytest.raises(RuntimeError, match=words[:9]):
+        shown("cpu", lambda *_: show("cuda", 0))
+
+
 def test_a_cpu_without_memory_is_the_end() -> None:
     def show(_device: str, _size: int) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")

@@ -41,12 +41,13 @@ def sd1() -> Any:
     )
 
 
-def sdxl() -> Any:
+def sdxl(in_channels: int = 4) -> Any:
     """SDXL's blocks and its two text encoders, narrow and shallow."""
     torch.manual_seed(2)
     return StableDiffusionXLPipeline(
         unet=UNet2DConditionModel(
-            sample_size=32, block_out_channels=(32, 64, 64), layers_per_block=2,
+            in_channels=in_channels, sample_size=32,
+            block_out_channels=(32, 64, 64), layers_per_block=2,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
             transformer_layers_per_block=(1, 2, 3), attention_head_dim=(2, 4, 8),

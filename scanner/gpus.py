@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 #: A list of GPUs by number or UUID; one that is set and empty hides them all.
@@ -17,4 +18,6 @@ def visible(environ: Mapping[str, str] = os.environ, devices: Path = Path("/dev"
     listed = environ.get(VISIBLE)
     if not nodes or listed is None:
         return [str(number) for number in range(len(nodes))]
-    return [name for part in listed.split(",") if (name := part.strip())]
+    names = (part.strip() for part in listed.split(","))
+    # CUDA reads as far as the first that cannot be one.
+    return list(takewhile(lambda name: name and not name.startswith("-"), names))
