@@ -15,13 +15,16 @@ from scanner.report import Json
 _JAILS = {
     "strict": "for reading and converting files",
     "loose": "for torch, which makes pictures",
+    "gpu": "the loose one, with what CUDA's driver needs",
 }
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 where every layer is there and every attempt to escape was barred, else 1."""
     tried = sandbox.selftest()
-    layers = {jail: sandbox.available(strict=jail == "strict") for jail in _JAILS}
+    layers = {
+        jail: sandbox.available(strict=jail == "strict", gpu=jail == "gpu") for jail in _JAILS
+    }
     missing = {jail: [name for name in LAYERS if name not in layers[jail]] for jail in _JAILS}
     open_ways = {jail: _open(tried.get(jail, {})) for jail in _JAILS}
     held = not any(missing.values()) and not any(open_ways.values()) and all(tried.values())

@@ -8,11 +8,11 @@ from scanner.sandbox.child import Work, held, run
 from scanner.sandbox.pipe import Tell
 
 
-def available(*, strict: bool = True) -> tuple[str, ...]:
+def available(*, strict: bool = True, gpu: bool = False) -> tuple[str, ...]:
     """The layers that hold on this machine, found out by shutting a jail once."""
     from scanner.sandbox import escape
 
-    return escape.available(strict=strict)
+    return escape.available(strict=strict, gpu=gpu)
 
 
 def selftest() -> dict[str, dict[str, bool]]:

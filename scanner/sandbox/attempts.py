@@ -47,8 +47,8 @@ _SOME = 4096
 _MAP = struct.pack("4I", 2, 4, 4, 1) + bytes(48)
 
 
-def of_both(folder: Path) -> dict[str, Attempt]:
-    """What neither jail allows. ``folder`` holds a file and a bound datagram socket, made by the
+def of_each(folder: Path) -> dict[str, Attempt]:
+    """What no jail allows. ``folder`` holds a file and a bound datagram socket, made by the
     parent, to which it is no jail's business to get."""
     secret, other = folder / SECRET, folder / "other"
     parent = os.getpid()
@@ -83,13 +83,18 @@ def of_both(folder: Path) -> dict[str, Attempt]:
         "fork by the call itself": _clone,
         "run a program": lambda: os.execv("/bin/true", ["true"]),
         "run a program from memory": _run_from_memory,
-        "connect by TCP": lambda: _connect(socket.AF_INET, ("127.0.0.1", 9)),
+        "connect by TCP": lambda: _connect(socket.AF_INET, ("127.0.0.1", 9), socket.SOCK_STREAM),
         "send by UDP": _send_by_udp,
         "bind a port": _bind,
         "connect to an abstract socket": lambda: _connect(socket.AF_UNIX, "\0weighhouse"),
         "connect to a socket in a folder": lambda: _connect(socket.AF_UNIX, str(folder / SOCKET)),
+        "connect by packets": lambda: _connect(
+            socket.AF_UNIX, "\0weighhouse", socket.SOCK_SEQPACKET
+        ),
+        "wait for a connection": _accept,
         "send to a socket through a pair": lambda: _send_through_pair(folder / SOCKET),
         "raise a limit": _raise_a_limit,
+        "open its own settings": lambda: os.open("/proc/self/oom_score_adj", os.O_WRONLY),
         "use io_uring": lambda: _raw(_IO_URING_SETUP, 1, bytes(120)),
         "make a BPF map": lambda: _named("bpf", 0, _MAP, len(_MAP)),
         "watch by perf": _perf,
@@ -197,13 +202,22 @@ def _run_from_memory() -> None:
     os.execv(f"/proc/self/fd/{fd}", ["x"])
 
 
-def _connect(family: int, address: tuple[str, int] | str) -> None:
-    kind = socket.SOCK_STREAM if family == socket.AF_INET else socket.SOCK_DGRAM
+def _connect(family: int, address: tuple[str, int] | str, kind: int = socket.SOCK_DGRAM) -> None:
     with socket.socket(family, kind) as one:
         one.settimeout(1)
         # Somebody has to be there to refuse.
         with suppress(ConnectionRefusedError):
             one.connect(address)
+
+
+def _accept() -> None:
+    """A socket that binds itself to an abstract name, as CUDA's does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+        one.bind("")
+        one.listen()
+        one.setblocking(False)
+        with suppress(BlockingIOError):
+            one.accept()
 
 
 def _send_by_udp() -> None:

@@ -62,7 +62,8 @@ def run(
         cpu_seconds=limits.cpu_seconds,
         file_bytes=file_bytes if file_bytes is not None else (0 if strict else limits.memory_bytes),
         threads=not strict if threads is None else threads,
-        reads=tuple(reads),
+        # The child's environment is empty by the time its jail is shut.
+        reads=(*reads, *(jails.searched() if gpu else ())),
         writes=tuple(writes),
         gpu=gpu,
     )

@@ -16,14 +16,16 @@ from scanner.report import Json
 from scanner.sandbox import child, linux
 from scanner.sandbox.pipe import Tell
 
+#: Each jail: whether it is strict, and whether it is open to a GPU.
+_JAILS = {"strict": (True, False), "loose": (False, False), "gpu": (False, True)}
 _LIMITS = DEFAULT._replace(memory_bytes=64 * MIB, cpu_seconds=5, wall_seconds=10)
 
 
 @functools.cache
-def available(*, strict: bool = True) -> tuple[str, ...]:
+def available(*, strict: bool = True, gpu: bool = False) -> tuple[str, ...]:
     """The layers that hold on this machine, found out by shutting a jail once."""
     try:
-        layers = child.run(lambda tell: list(child.held()), strict=strict, limits=_LIMITS)
+        layers = child.run(lambda tell: list(child.held()), strict=strict, gpu=gpu, limits=_LIMITS)
     except ScannerError:
         return ()
     return tuple(str(layer) for layer in layers) if isinstance(layers, list) else ()
@@ -31,21 +33,21 @@ def available(*, strict: bool = True) -> tuple[str, ...]:
 
 def selftest() -> dict[str, dict[str, bool]]:
     """For each jail: every attempt to escape, and whether it was barred."""
-    return {name: _of_jail(strict=name == "strict") for name in ("strict", "loose")}
+    return {name: _of_jail(strict, gpu) for name, (strict, gpu) in _JAILS.items()}
 
 
-def _of_jail(*, strict: bool) -> dict[str, bool]:
+def _of_jail(strict: bool, gpu: bool) -> dict[str, bool]:
     if not linux.SUPPORTED:
         return {}
     from scanner.sandbox import attempts
 
     with _ground() as (folder, writable):
-        tried = attempts.of_both(folder)
+        tried = attempts.of_each(folder)
         if strict:
             tried |= attempts.of_strict(writable)
         barred = {}
         for name, attempt in tried.items():
-            barred[name] = _barred(attempt, strict, writable)
+            barred[name] = _barred(attempt, strict, gpu, writable)
             # One that got through may have taken it away.
             (folder / attempts.SECRET).touch()
         return barred
@@ -71,7 +73,7 @@ def _ground() -> Iterator[tuple[Path, int]]:
             yield folder, inherited.fileno()
 
 
-def _barred(attempt: Callable[[], object], strict: bool, writable: int) -> bool:
+def _barred(attempt: Callable[[], object], strict: bool, gpu: bool, writable: int) -> bool:
     def work(tell: Tell) -> Json:
         try:
             attempt()
@@ -80,8 +82,9 @@ def _barred(attempt: Callable[[], object], strict: bool, writable: int) -> bool:
         return False
 
     try:
-        return bool(child.run(work, strict=strict, limits=_LIMITS, descriptors=[writable]))
+        answer = child.run(work, strict=strict, gpu=gpu, limits=_LIMITS, descriptors=[writable])
     except ScannerError as error:
         # The filter kills for a call of another machine's table. Any other silence means that a
         # new program took the child's place.
         return "SIGSYS" in error.message
+    return bool(answer)

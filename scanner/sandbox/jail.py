@@ -31,8 +31,11 @@ _SYSTEM = (
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm",
     "/sys/devices/system",
 )  # fmt: skip
-#: The same for a GPU: the driver's nodes are written to, its descriptions read.
-_GPU_READS = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/sys", "/usr/local/cuda")
+#: The same for a GPU: the driver's nodes are written to, its descriptions and libraries read.
+_GPU_READS = (
+    "/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/proc/devices", "/proc/modules", "/sys",
+    "/usr/local/cuda", "/usr/local/nvidia", "/run/opengl-driver", "/nix/store",
+)  # fmt: skip
 _GPU_NODES = ("nvidia*", "nvidia-caps", "dri", "kfd", "dxg")
 
 
@@ -64,11 +67,18 @@ def _libraries() -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in found if path != "/"))
 
 
+def searched() -> tuple[Path, ...]:
+    """The folders in which this process's environment has shared libraries looked for."""
+    listed = os.environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
+    folders = (Path(os.path.realpath(path)) for path in listed if path.startswith("/"))
+    return tuple(folder for folder in folders if folder != folder.parent)
+
+
 def prepare(jail: Jail) -> None:
     """Load and look up, before the fork, what a shut jail cannot."""
     if linux.SUPPORTED:
         landlock.version()
-        seccomp.prepare(strict=jail.strict, threads=jail.threads)
+        seccomp.prepare(strict=jail.strict, threads=jail.threads, gpu=jail.gpu)
 
 
 def shut(jail: Jail) -> tuple[str, ...]:
@@ -141,6 +151,8 @@ def _landlock(jail: Jail) -> None:
         rules += [(path, landlock.READ) for path in _GPU_READS]
         nodes = [path for pattern in _GPU_NODES for path in Path("/dev").glob(pattern)]
         rules += [(os.fspath(path), landlock.DEVICE) for path in nodes]
+        # The driver names its threads, and gives up where it may not.
+        rules.append(("/proc/self/task", landlock.NAMES))
     landlock.restrict(rules)
 
 
@@ -152,4 +164,4 @@ def _capabilities(jail: Jail) -> None:
 
 
 def _seccomp(jail: Jail) -> None:
-    seccomp.restrict(strict=jail.strict, threads=jail.threads)
+    seccomp.restrict(strict=jail.strict, threads=jail.threads, gpu=jail.gpu)

@@ -32,9 +32,12 @@ IOCTL_DEV = 1 << 15
 READ = READ_FILE | READ_DIR
 WRITE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER | TRUNCATE
 DEVICE = READ | WRITE_FILE | IOCTL_DEV
+NAMES = READ | WRITE_FILE | TRUNCATE
 
 #: Rights that make sense on something that is not a folder.
 _ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+#: Where the kernel forgets a folder that nobody holds, and makes another for the next who looks.
+_FORGOTTEN = "/proc/"
 _BIND_AND_CONNECT_TCP = 0b11
 #: Abstract UNIX sockets, and signals to processes outside.
 _SCOPES = 0b11
@@ -117,4 +120,6 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
             ctypes.c_uint32(0),
         )
     finally:
-        os.close(fd)
+        # A rule is of the folder that was there: short of memory, /proc would lose it.
+        if not path.startswith(_FORGOTTEN):
+            os.close(fd)

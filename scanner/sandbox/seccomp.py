@@ -69,6 +69,9 @@ LOOSE_REFUSES = (
     "sched_setscheduler", "sched_setparam", "sched_setattr", "ioprio_set",
     "migrate_pages", "move_pages",
 )  # fmt: skip
+#: What CUDA's driver cannot start without: a listening socket of one kind, which nobody reaches for
+#: want of connect() and accept(), and memory with a descriptor, which execveat() would have to run.
+_CUDA_MAKES = ("socket", "bind", "listen", "memfd_create")
 #: Calls that came after the list (fchmodat2 and setxattrat are among them), or will come: as if
 #: this kernel had none of them.
 _LATER = range(450, 550)
@@ -79,27 +82,30 @@ _PR_SET_NAME = 15
 _TIOCSTI = 0x5412
 _SOCKET_TYPE = 0xF
 _NOT_STREAMS = (2, 3, 5)  # SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET
+_AF_UNIX = 1
+#: Every kind but SOCK_SEQPACKET, which alone neither sends nor receives before it is connected.
+_NOT_SEQPACKET = tuple(kind for kind in range(_SOCKET_TYPE + 1) if kind != 5)
 
 
 @functools.cache
-def _prepared(strict: bool, threads: bool) -> Filter | None:
+def _prepared(strict: bool, threads: bool, gpu: bool) -> Filter | None:
     """The filter but for what the child's own number decides. Building one takes a while, so it is
     built before the fork and every child gets a copy of the parent's memory."""
     library = libseccomp.library()
     if library is None:
         return None
-    return _strict(library, threads) if strict else _loose(library, threads)
+    return _strict(library, threads) if strict else _loose(library, threads, gpu)
 
 
-def prepare(*, strict: bool, threads: bool) -> None:
+def prepare(*, strict: bool, threads: bool, gpu: bool) -> None:
     """Build the filter, so that ``restrict`` in a child has little left to do."""
     with contextlib.suppress(OSError):
-        _prepared(strict, threads)
+        _prepared(strict, threads, gpu)
 
 
-def restrict(*, strict: bool, threads: bool) -> None:
+def restrict(*, strict: bool, threads: bool, gpu: bool) -> None:
     """Load the filter into this process. Needs no-new-privs. Raises OSError."""
-    rules = _prepared(strict, threads)
+    rules = _prepared(strict, threads, gpu)
     if rules is None:
         raise OSError("libseccomp is missing")
     # abort() signals its own thread; nothing else may be signalled.
@@ -127,10 +133,15 @@ def _strict(library: CDLL, threads: bool) -> Filter:
     return rules
 
 
-def _loose(library: CDLL, threads: bool) -> Filter:
+def _loose(library: CDLL, threads: bool, gpu: bool) -> Filter:
     rules = Filter(library, ALLOW)
     for name in LOOSE_REFUSES:
-        rules.rule(REFUSED, name)
+        if not (gpu and name in _CUDA_MAKES):
+            rules.rule(REFUSED, name)
+    if gpu:
+        rules.rule(REFUSED, "socket", Condition(0, NOT_EQUAL, _AF_UNIX))
+        for kind in _NOT_SEQPACKET:
+            rules.rule(REFUSED, "socket", Condition(1, MASKED_EQUAL, _SOCKET_TYPE, kind))
     for number in _LATER:
         rules.rule(UNKNOWN, number)
     # A datagram socket needs no connect() to send to any other, so a pair would be a way out.

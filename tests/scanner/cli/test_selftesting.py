@@ -7,7 +7,7 @@ import pytest
 from scanner import sandbox
 from scanner.cli import main
 
-HELD = {"strict": {"read a file": True}, "loose": {"fork": True}}
+HELD = {"strict": {"read a file": True}, "loose": {"fork": True}, "gpu": {"mount": True}}
 LAYERS = ("no-new-privs", "landlock", "rlimits", "seccomp")
 
 
@@ -19,7 +19,7 @@ def told(
     *arguments: str,
 ) -> tuple[int, str]:
     monkeypatch.setattr(sandbox, "selftest", lambda: tried)
-    monkeypatch.setattr(sandbox, "available", lambda *, strict: layers)
+    monkeypatch.setattr(sandbox, "available", lambda *, strict, gpu: layers)
     return main(["selftest", *arguments]), capsys.readouterr().out
 
 
@@ -29,7 +29,7 @@ def test_a_sandbox_that_holds_is_status_zero(
     status, text = told(monkeypatch, capsys, HELD)
     assert status == 0
     assert "barred   read a file" in text
-    assert text.endswith("2 of 2 attempts to escape were barred.\n")
+    assert text.endswith("3 of 3 attempts to escape were barred.\n")
 
 
 def test_an_open_way_out_is_status_one_and_named(
@@ -38,7 +38,7 @@ def test_an_open_way_out_is_status_one_and_named(
     status, text = told(monkeypatch, capsys, {**HELD, "loose": {"fork": False}})
     assert status == 1
     assert "OPEN     fork" in text
-    assert "1 of 2 attempts" in text
+    assert "2 of 3 attempts" in text
 
 
 def test_a_missing_layer_is_status_one_even_where_nothing_got_out(
@@ -52,8 +52,8 @@ def test_a_missing_layer_is_status_one_even_where_nothing_got_out(
 def test_a_system_without_a_sandbox_is_status_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, text = told(monkeypatch, capsys, {"strict": {}, "loose": {}}, (), "--json")
+    status, text = told(monkeypatch, capsys, {"strict": {}, "loose": {}, "gpu": {}}, (), "--json")
     assert status == 1
     body = json.loads(text)
     assert body["held"] is False
-    assert "seccomp" in body["strict"]["missing"]
+    assert all("seccomp" in body[jail]["missing"] for jail in ("strict", "loose", "gpu"))
