@@ -150,7 +150,8 @@ def _loose(library: CDLL, threads: bool, gpu: bool) -> Filter:
     rules.rule(REFUSED, "prlimit64", Condition(2, NOT_EQUAL, 0))
     rules.rule(REFUSED, "setrlimit")
     # Input pushed back into a terminal would be typed into the shell that started us.
-    rules.rule(REFUSED, "ioctl", Condition(1, EQUAL, _TIOCSTI))
+    # The kernel looks at half of the argument.
+    rules.rule(REFUSED, "ioctl", Condition(1, MASKED_EQUAL, 0xFFFFFFFF, _TIOCSTI))
     rules.rule(UNKNOWN, "clone3")
     of_process = Condition(0, MASKED_EQUAL, _CLONE_THREAD, 0)
     rules.rule(REFUSED, "clone", *((of_process,) if threads else ()))

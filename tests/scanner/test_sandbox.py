@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -18,11 +19,12 @@ from scanner.errors import EngineError, FileError, LimitExceeded, Refused, Scann
 from scanner.limits import DEFAULT, MIB
 from scanner.report import Json
 from scanner.sandbox import jail as jails
-from scanner.sandbox import landlock, libseccomp, seccomp
+from scanner.sandbox import landlock, libseccomp, linux, seccomp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
 QUICK = DEFAULT._replace(memory_bytes=128 * MIB, cpu_seconds=5, wall_seconds=10)
+TIOCSTI = 0x5412
 needs_layers = pytest.mark.skipif(
     not landlock.version() or libseccomp.library() is None,
     reason="this machine lacks Landlock or libseccomp",
@@ -159,6 +161,21 @@ def test_a_loose_child_reads_and_writes_only_where_it_was_told(tmp_path: Path) -
     assert attempt(other.read_text, **jail) == "PermissionError"
     assert attempt(lambda: model.write_text("x"), **jail) == "PermissionError"
     assert attempt(lambda: Path("/etc/passwd").read_text(), **jail) == "PermissionError"
+
+
+@needs_layers
+@pytest.mark.parametrize("high", [0, 1 << 32])
+def test_a_loose_child_types_into_no_terminal_whatever_the_bits_the_kernel_drops(high: int) -> None:
+    def type_a_letter() -> None:
+        linux.syscall(
+            libseccomp.library().seccomp_syscall_resolve_name(b"ioctl"),  # type: ignore[union-attr]
+            ctypes.c_long(-1),
+            ctypes.c_ulong(high | TIOCSTI),
+            b"x",
+        )
+
+    # Without the filter: a bad descriptor.
+    assert attempt(type_a_letter, strict=False) == "PermissionError"
 
 
 @needs_layers
