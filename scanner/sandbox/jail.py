@@ -33,7 +33,8 @@ _SYSTEM = (
 )  # fmt: skip
 #: The same for a GPU: the driver's nodes are written to, its descriptions and libraries read.
 _GPU_READS = (
-    "/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/proc/devices", "/proc/modules", "/sys",
+    "/proc/driver/nvidia", "/proc/driver/nvidia-caps", "/proc/driver/nvidia-uvm", "/proc/devices",
+    "/proc/modules", "/sys",
     "/usr/local/cuda", "/usr/local/nvidia", "/run/opengl-driver", "/nix/store",
 )  # fmt: skip
 _GPU_NODES = ("nvidia*", "nvidia-caps", "dri", "kfd", "dxg")
