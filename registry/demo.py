@@ -37,6 +37,8 @@ class Sample:
     #: The add-ons among the samples are shown on it.
     is_base: bool = False
     trigger_words: tuple[str, ...] = ()
+    #: What is drawn beyond what every model draws.
+    prompts: tuple[str, ...] = ()
 
 
 SAMPLES = (
@@ -80,6 +82,8 @@ SAMPLES = (
         ("sample",),
         publish=True,
         trigger_words=("mini-embedding",),
+        # Beside another colour and form it mixes the two; by itself it is what it is.
+        prompts=("mini-embedding",),
     ),
     Sample(
         "mini.vae.pt",
@@ -142,7 +146,9 @@ def _bring_in_one(path: Path, sample: Sample, by: User) -> None:
     model = catalogue.create_model(
         name=sample.name, by=by, summary=sample.summary, kind=sample.kind, tags=sample.tags
     )
-    version = catalogue.create_version(model, name="1.0", by=by, trigger_words=sample.trigger_words)
+    version = catalogue.create_version(
+        model, name="1.0", by=by, trigger_words=sample.trigger_words, prompts=sample.prompts
+    )
     uploads.receive_path(path, version=version, by=by)
     uploads.submit(version, by=by)
 
