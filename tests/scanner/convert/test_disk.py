@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,11 @@ def test_a_conversion_killed_in_the_middle_leaves_the_old_target(
     torch.save({"w": torch.zeros(48 * _MIB // 4).view(1 << 10, -1).t()}, source)
     target.write_bytes(b"what was there")
     with subprocess.Popen(
-        [*command(source, target), "--progress"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [*command(source, target), "--progress"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        # Whoever runs the tests in the background has them ignore Ctrl-C, and children inherit it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as run:
         assert run.stderr is not None
         run.stderr.readline()  # It is at work.
